@@ -1,0 +1,1 @@
+//! All rules that a flow must obey before it becomes a plan.

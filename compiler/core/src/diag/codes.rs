@@ -1,0 +1,136 @@
+//! The one table of codes. A code is for ever; a retired number is not reused.
+//!
+//! FC00xx reading source, FC01xx graph rules, FC02xx attributes and resources, FC03xx lowering and profiles,
+//! FC1xxx Step Functions, FC2xxx Argo, FC3xxx Airflow, FC4xxx local run, FC5xxx deploying.
+//! Each has a page `docs/diagnostics/FCnnnn.md` and a failing fixture; a test compares the three lists.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! codes {
+    ($($code:ident $title:literal)*) => {
+        /// A diagnostic's code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $code,)*
+        }
+
+        impl Code {
+            /// All codes, ascending.
+            pub const ALL: &[Code] = &[$(Code::$code),*];
+
+            /// As printed, `FC0112`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$code => stringify!($code),)* }
+            }
+
+            /// What it is about, in a few words.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$code => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    FC0001 "syntax error"
+    FC0003 "no flow in the file"
+    FC0004 "several flows and none chosen"
+    FC0005 "the class asked for is not a flow of this file"
+    FC0006 "a form of `self.next` that is not understood"
+    FC0007 "`self.next` is not the last statement"
+    FC0008 "a switch is not supported yet"
+    FC0009 "`num_parallel` is not supported yet"
+    FC0010 "a base class that cannot be read statically"
+    FC0011 "a parameter that cannot be read statically"
+    FC0012 "a decorator argument that is not a literal"
+    FC0013 "unknown decorator"
+    FC0014 "a decorator that is not supported yet"
+    FC0016 "a parameter type that is not supported"
+    FC0017 "`IncludeFile` and `Config` are not supported yet"
+    FC0019 "a name that flowc's `metaflow` does not provide"
+    FC0020 "two steps of the same name"
+    FC0021 "`@step` is used wrongly"
+    FC0022 "custom start and end steps are not supported yet"
+
+    FC0101 "reserved step name"
+    FC0102 "no start step"
+    FC0103 "no end step"
+    FC0104 "invalid step name"
+    FC0105 "a step with too many arguments"
+    FC0106 "a step without `self`"
+    FC0107 "both a join and a split"
+    FC0108 "a step without `self.next`"
+    FC0109 "the end step has a transition"
+    FC0110 "the end step is a join"
+    FC0111 "the start step has an incoming transition"
+    FC0112 "a foreach that is never joined"
+    FC0113 "a transition to an unknown step"
+    FC0114 "a cycle"
+    FC0115 "unreachable step"
+    FC0116 "a split that is never joined"
+    FC0117 "a join that misses branches"
+    FC0118 "a join without a split"
+    FC0119 "a join of unrelated splits"
+    FC0120 "a foreach that leads straight into a join"
+    FC0121 "the same step twice in one transition"
+    FC0122 "the start step is a join"
+    FC0123 "several transitions into a step that is no join"
+
+    FC0201 "unknown decorator argument"
+    FC0202 "wrong value of a decorator argument"
+    FC0203 "missing decorator argument"
+    FC0204 "a decorator given twice"
+    FC0205 "a decorator in the wrong place"
+    FC0206 "too many retries"
+    FC0207 "timeout out of range"
+    FC0208 "`@catch` on a foreach split"
+    FC0209 "reserved parameter name"
+    FC0210 "two parameters of the same name"
+    FC0211 "a default of the wrong type"
+    FC0213 "a schedule and a required parameter"
+    FC0214 "invalid schedule"
+    FC0215 "invalid project name"
+    FC0216 "both `@batch` and `@kubernetes`"
+    FC0217 "a parameter with the name of one of flowc's options"
+    FC0218 "invalid environment variable"
+    FC0220 "invalid parameter name"
+
+    FC0301 "a construct that the target does not support"
+    FC0302 "an attribute that the target does not support"
+    FC0303 "unknown key in flowc.toml"
+    FC0304 "wrong value in flowc.toml"
+    FC0305 "unknown profile"
+    FC0306 "two names become the same"
+    FC0308 "text that the target cannot represent"
+
+    FC1001 "state machine definition too large"
+    FC2001 "workflow template too large"
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is no code of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCode;
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    /// Accepts `FC0112`, `fc0112` and `0112`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text
+            .strip_prefix("FC")
+            .or_else(|| text.strip_prefix("fc"))
+            .unwrap_or(text);
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| &code.as_str()[2..] == number)
+            .ok_or(UnknownCode)
+    }
+}

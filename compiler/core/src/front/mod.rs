@@ -1,0 +1,2 @@
+//! Front ends: from text to [`crate::ir::flow::Flow`].
+pub mod python;

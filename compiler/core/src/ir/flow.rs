@@ -1,0 +1,168 @@
+//! The author's graph: every name and attribute as written, each with its span.
+//!
+//! A front end produces a `Flow` from a source tree; nothing is resolved or defaulted yet.
+
+use indexmap::IndexMap;
+
+use super::arena::{Arena, Handle};
+use crate::source::{FileId, Span};
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands in the source.
+    pub span: Span,
+}
+
+/// Handle of a [`Step`] in [`Flow::steps`].
+pub type FlowStepId = Handle<Step>;
+
+/// A flow as its author wrote it.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Class name; the span is the name in the `class` statement.
+    pub name: Spanned<String>,
+    /// File that holds the class.
+    pub file: FileId,
+    /// Line of the `class` statement, 1-based.
+    pub line: u32,
+    /// The class's docstring, dedented as `inspect.cleandoc` does.
+    pub doc: Option<String>,
+    /// Steps in source order; two steps of the same name are a diagnostic of the front end (the later one wins, as in Python).
+    pub steps: Arena<Step>,
+    /// Parameters in source order.
+    pub parameters: Vec<Parameter>,
+    /// Class constants in source order.
+    pub constants: Vec<Constant>,
+    /// Flow decorators, outermost first.
+    pub decorators: Vec<Decorator>,
+    /// Names imported from `metaflow` or `flowc` anywhere in the file, as exported there (not their aliases), sorted.
+    pub imported_names: Vec<Spanned<String>>,
+}
+
+/// One step: a method decorated by `@step`.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Method name; the span is the name in the `def` statement.
+    pub name: Spanned<String>,
+    /// The whole function, decorators included.
+    pub span: Span,
+    /// Line of the `def`, 1-based.
+    pub line: u32,
+    /// Docstring, dedented.
+    pub doc: Option<String>,
+    /// Names of the positional arguments (`self`, `inputs`), in order.
+    pub arguments: Vec<Spanned<String>>,
+    /// Decorators other than `@step`, outermost first.
+    pub decorators: Vec<Decorator>,
+    /// The transition at the end of the body; `None` if the last statement is no `self.next(...)`.
+    pub next: Option<Next>,
+    /// The last statement of the body, for a label that says what stands where `self.next` should.
+    pub last_statement: Span,
+}
+
+/// A `self.next(...)` call.
+#[derive(Clone, Debug)]
+pub struct Next {
+    /// The whole call.
+    pub span: Span,
+    /// Targets as written, at least one; the span covers `self.x`.
+    pub targets: Vec<Spanned<String>>,
+    /// The variable of `foreach="x"`; `None` for a linear transition or a static split.
+    pub foreach: Option<Spanned<String>>,
+}
+
+/// A parameter declared as a class attribute.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Name given to `Parameter(...)`, as it appears on the command line.
+    pub name: Spanned<String>,
+    /// Attribute of the class, through which steps read it (`self.<attribute>`).
+    pub attribute: Spanned<String>,
+    /// The whole `Parameter(...)` call.
+    pub span: Span,
+    /// `type=`, if written.
+    pub ty: Option<Spanned<ParameterType>>,
+    /// `default=`, if written.
+    pub default: Option<Spanned<ParameterDefault>>,
+    /// `help=`.
+    pub help: Option<String>,
+    /// `required=`.
+    pub required: bool,
+    /// `separator=`.
+    pub separator: Option<Spanned<String>>,
+}
+
+/// Type of a parameter's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterType {
+    /// `str`
+    Str,
+    /// `int`
+    Int,
+    /// `float`
+    Float,
+    /// `bool`
+    Bool,
+    /// `JSONType`
+    Json,
+}
+
+/// Default of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParameterDefault {
+    /// A literal.
+    Literal(Literal),
+    /// A function, evaluated when the run starts; holds its source text. Refused by every target until a later version.
+    Computed(String),
+}
+
+/// A class attribute that is neither step nor parameter: stored once, read-only.
+#[derive(Clone, Debug)]
+pub struct Constant {
+    /// Name of the attribute.
+    pub name: Spanned<String>,
+    /// Its value where it is a literal; Python evaluates it in any case.
+    pub value: Option<Literal>,
+}
+
+/// A decorator with literal arguments.
+#[derive(Clone, Debug)]
+pub struct Decorator {
+    /// Name under which Metaflow exports it, aliases resolved; the span is what was written after `@`.
+    pub name: Spanned<String>,
+    /// The whole decorator without `@`.
+    pub span: Span,
+    /// Keyword arguments in source order (positional ones are a diagnostic).
+    pub arguments: IndexMap<String, Argument>,
+}
+
+/// A keyword argument of a decorator.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// The keyword's name.
+    pub name_span: Span,
+    /// The value.
+    pub value: Spanned<Literal>,
+}
+
+/// A Python literal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// `None`
+    None,
+    /// `True`, `False`
+    Bool(bool),
+    /// An integer that fits 64 bits; a longer one is a diagnostic.
+    Int(i64),
+    /// A float; finite.
+    Float(f64),
+    /// A string.
+    Str(String),
+    /// A list or tuple.
+    List(Vec<Literal>),
+    /// A dictionary with string keys, in source order.
+    Dict(IndexMap<String, Literal>),
+}

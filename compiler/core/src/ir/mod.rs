@@ -1,0 +1,8 @@
+//! The two levels of the intermediate representation.
+//!
+//! [`flow`] is what the author wrote, with spans and open attributes.
+//! [`plan`] is what back ends print: checked, resolved, with defaults filled in.
+
+pub mod arena;
+pub mod flow;
+pub mod plan;

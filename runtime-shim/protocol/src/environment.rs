@@ -1,0 +1,49 @@
+//! Environment variables that an orchestrator sets for `flowc-shim step NAME`.
+//!
+//! Their values have a fixed alphabet, so that no orchestrator's templating can change them.
+
+/// URL of the store's root: `s3://bucket/prefix`, `gs://…`, `az://…`, or a local folder.
+pub const STORE: &str = "FLOWC_STORE";
+
+/// Sha256 of the uncompressed code package, 64 hex digits.
+pub const PACKAGE: &str = "FLOWC_PACKAGE";
+
+/// The run's name as the orchestrator gives it, with the orchestrator in front of a colon: `sfn:<execution name>`,
+/// `argo:<workflow name>`, `airflow:<run_id>`; or `id:<run id>`, which is taken as it is.
+/// [`crate::identity::run_id`] turns it into the run id.
+pub const RUN: &str = "FLOWC_RUN";
+
+/// The index path, `3-1`; `-` or absent outside any foreach.
+pub const INDEX: &str = "FLOWC_INDEX";
+
+/// The orchestrator's own attempt number, 0-based; recorded, never an identity.
+pub const ATTEMPT: &str = "FLOWC_ATTEMPT";
+
+/// Protocol with which the bundle was written.
+pub const PROTOCOL: &str = "FLOWC_PROTOCOL";
+
+/// Parameters of the run for its first step: base64 of a JSON object, parameter name to JSON value.
+pub const PARAMETERS: &str = "FLOWC_PARAMETERS";
+
+/// One parameter of the run for its first step: `FLOWC_PARAMETER_<name>` holds base64 of its JSON value.
+/// Wins over [`PARAMETERS`].
+pub const PARAMETER_PREFIX: &str = "FLOWC_PARAMETER_";
+
+/// Key, relative to the store's root, of a JSON object with the run's parameters, for its first step; where an orchestrator put its input there.
+pub const INPUT: &str = "FLOWC_INPUT";
+
+/// File that takes the reports `{"count": n}` and `{"next": "name"}` or one line of error, as a whole
+/// (Kubernetes' termination message).
+pub const REPORT: &str = "FLOWC_REPORT";
+
+/// File that takes the bare count of a foreach (Argo's output parameter).
+pub const REPORT_COUNT: &str = "FLOWC_REPORT_COUNT";
+
+/// Folder for spool files and the unpacked package; by default a new folder below the system's temporary one.
+pub const WORK: &str = "FLOWC_WORK";
+
+/// Folder that holds the code already, with `plan.json` in it; no package is fetched.
+pub const CODE: &str = "FLOWC_CODE";
+
+/// The Python interpreter.
+pub const PYTHON: &str = "FLOWC_PYTHON";

@@ -1,0 +1,59 @@
+//! Exit codes of `flowc-shim`, by which an orchestrator tells what to do next.
+
+/// How a task ended. 64 and 65 are Argo's own; 137 and 143 are signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: committed, now or before.
+    Done,
+    /// 1: user code failed; another attempt may follow.
+    UserFailure,
+    /// 10: user code failed in a way that must not be retried.
+    UserFailureFinal,
+    /// 20: the task cannot start as it is configured: environment, plan, package, parents, interpreter, access.
+    Configuration,
+    /// 21: bytes in the store do not match their digest.
+    Corrupt,
+    /// 22: the store holds a result that contradicts this one.
+    Conflict,
+    /// 70: the store did not answer, or answered that it is busy, until patience ran out.
+    Store,
+    /// 71: no space left on a device, or another limit of this machine.
+    Machine,
+    /// 75: stopped by a signal before the result was committed.
+    Interrupted,
+}
+
+impl Exit {
+    /// All of them.
+    pub const ALL: &[Exit] = &[
+        Exit::Done,
+        Exit::UserFailure,
+        Exit::UserFailureFinal,
+        Exit::Configuration,
+        Exit::Corrupt,
+        Exit::Conflict,
+        Exit::Store,
+        Exit::Machine,
+        Exit::Interrupted,
+    ];
+
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::UserFailure => 1,
+            Exit::UserFailureFinal => 10,
+            Exit::Configuration => 20,
+            Exit::Corrupt => 21,
+            Exit::Conflict => 22,
+            Exit::Store => 70,
+            Exit::Machine => 71,
+            Exit::Interrupted => 75,
+        }
+    }
+
+    /// Whether the same attempt may simply be started again elsewhere: 70 to 79.
+    pub const fn is_transient(self) -> bool {
+        matches!(self.code(), 70..=79)
+    }
+}

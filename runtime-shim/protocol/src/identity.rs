@@ -1,0 +1,182 @@
+//! Names of runs and tasks, and the keys of everything a task leaves in the store.
+//!
+//! A task's name is its place in the unrolled graph, so every task can compute the names of its parents.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The foreach indices of a task from the outermost to the innermost; empty outside any foreach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndexPath(Vec<u32>);
+
+impl IndexPath {
+    /// The path of a task outside any foreach.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// One level deeper.
+    #[must_use]
+    pub fn child(&self, index: u32) -> Self {
+        let mut path = self.0.clone();
+        path.push(index);
+        Self(path)
+    }
+
+    /// The first `depth` indices.
+    #[must_use]
+    pub fn truncated(&self, depth: usize) -> Self {
+        Self(self.0.iter().take(depth).copied().collect())
+    }
+
+    /// The indices, outermost first.
+    pub fn indices(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// The task's id: `t`, or `t-<index path>`.
+    pub fn task_id(&self) -> String {
+        if self.0.is_empty() {
+            "t".to_owned()
+        } else {
+            format!("t-{self}")
+        }
+    }
+}
+
+impl From<Vec<u32>> for IndexPath {
+    fn from(indices: Vec<u32>) -> Self {
+        Self(indices)
+    }
+}
+
+impl fmt::Display for IndexPath {
+    /// `3-1`; `-` for the root.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
+        for (place, index) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str("-")?;
+            }
+            write!(f, "{index}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The text is no index path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidIndexPath;
+
+impl FromStr for IndexPath {
+    type Err = InvalidIndexPath;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() || text == "-" {
+            return Ok(Self::root());
+        }
+        let index = |part: &str| {
+            let canonical = part == "0" || !part.starts_with(['0', '+']);
+            part.parse()
+                .ok()
+                .filter(|_| canonical)
+                .ok_or(InvalidIndexPath)
+        };
+        text.split('-')
+            .map(index)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// The run id for the raw value of [`crate::environment::RUN`]; `None` if it has no known form.
+///
+/// `id:X` is `X` as it is. Otherwise the part before the first colon is kept as prefix, and the name follows with
+/// every run of characters outside `[A-Za-z0-9._-]` replaced by one `-` and a `-` and 8 hex digits of the name's sha1
+/// added if anything was replaced, so that two names never share a run id.
+pub fn run_id(raw: &str) -> Option<String> {
+    use sha1::{Digest, Sha1};
+    let (kind, name) = raw.split_once(':')?;
+    if name.is_empty() || !matches!(kind, "id" | "sfn" | "argo" | "airflow") {
+        return None;
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if kind == "id" {
+        return name.chars().all(legal).then(|| name.to_owned());
+    }
+    if name.chars().all(legal) {
+        return Some(format!("{kind}-{name}"));
+    }
+    let mut slug = String::with_capacity(name.len());
+    for c in name.chars() {
+        if legal(c) {
+            slug.push(c);
+        } else if !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let digest = Sha1::digest(name.as_bytes());
+    let tail: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Some(format!("{kind}-{}-{tail}", slug.trim_end_matches('-')))
+}
+
+/// The pseudo step whose one task, `t`, holds the parameters and constants of a run.
+pub const PARAMETERS_STEP: &str = "_parameters";
+
+/// Folder of one task: `<Flow>/<run>/<step>/<task>`.
+pub fn task_prefix(flow: &str, run: &str, step: &str, task: &str) -> String {
+    format!("{flow}/{run}/{step}/{task}")
+}
+
+/// Key of a blob: `<Flow>/data/<k2>/<k>`; `key` is the sha1 of its uncompressed bytes, 40 hex digits.
+pub fn blob_key(flow: &str, key: &str) -> String {
+    format!("{flow}/data/{}/{key}", key.get(..2).unwrap_or(key))
+}
+
+/// Key of a code package: `<Flow>/packages/<sha256>.tgz`.
+pub fn package_key(flow: &str, sha256: &str) -> String {
+    format!("{flow}/packages/{sha256}.tgz")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_paths_round_trip() {
+        for text in ["-", "0", "3-1", "10-0-7"] {
+            assert_eq!(text.parse::<IndexPath>().unwrap().to_string(), text);
+        }
+        for text in ["x", "1-", "-1", "01", "1--2", "+1"] {
+            assert!(text.parse::<IndexPath>().is_err(), "{text}");
+        }
+        assert_eq!(IndexPath::root().task_id(), "t");
+        assert_eq!(IndexPath::from(vec![3, 1]).task_id(), "t-3-1");
+    }
+
+    #[test]
+    fn run_ids_are_legal_and_distinct() {
+        assert_eq!(
+            run_id("id:1732190000000000").as_deref(),
+            Some("1732190000000000")
+        );
+        assert_eq!(
+            run_id("argo:hello-x7k2").as_deref(),
+            Some("argo-hello-x7k2")
+        );
+        let scheduled = run_id("airflow:scheduled__2026-01-01T00:00:00+00:00").unwrap();
+        assert!(
+            scheduled.starts_with("airflow-scheduled__2026-01-01T00-00-00-00-00-"),
+            "{scheduled}"
+        );
+        assert_ne!(run_id("airflow:a:b"), run_id("airflow:a+b"));
+        assert_eq!(run_id("nothing"), None);
+        assert_eq!(run_id("id:a/b"), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! `plan.json`: what the shim knows about a flow. It lies at the root of the code package.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Name of the file at the root of the code package.
+pub const FILE_NAME: &str = "plan.json";
+
+/// A flow as the shim needs it. Holds no compiler version: the package's digest depends on the flow alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`crate::PROTOCOL`] of the writer.
+    pub protocol: u32,
+    /// Name of the flow and of its class.
+    pub flow: String,
+    /// Path of the flow file below the package's root, with `/`.
+    pub file: String,
+    /// The first step.
+    pub start: String,
+    /// The last step.
+    pub end: String,
+    /// What happens to a foreach over nothing.
+    #[serde(default)]
+    pub empty_foreach: EmptyForeach,
+    /// In source order.
+    pub parameters: Vec<Parameter>,
+    /// By name; each step after all its parents.
+    pub steps: IndexMap<String, Step>,
+    /// `@project`'s name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Metaflow's `_graph_info`, stored as an artifact and shown by its client.
+    pub graph_info: Value,
+}
+
+/// What happens when a foreach iterates over nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmptyForeach {
+    /// The splitting task fails and is not retried, as in Metaflow.
+    #[default]
+    Fail,
+    /// The join runs on no inputs.
+    Join,
+}
+
+/// A parameter of the flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Name on the command line.
+    pub name: String,
+    /// Attribute of the flow's class.
+    pub attribute: String,
+    /// Type of one value.
+    #[serde(rename = "type")]
+    pub ty: ParameterType,
+    /// Default; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// The default is computed by Python when the run starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub computed_default: bool,
+    /// Whether a value must be given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// A string value is split at this separator into a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<String>,
+}
+
+/// Type of a parameter's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterType {
+    /// A string.
+    Str,
+    /// A 64-bit integer.
+    Int,
+    /// A float.
+    Float,
+    /// A boolean.
+    Bool,
+    /// Any JSON value.
+    Json,
+}
+
+/// A step of the flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it does to the graph.
+    #[serde(rename = "type")]
+    pub kind: StepKind,
+    /// Names of the successors, in order.
+    pub next: Vec<String>,
+    /// Names of the predecessors; for a join in the order of the split's branches. The start step has none.
+    pub parents: Vec<String>,
+    /// Open foreach splits around it, outermost first; as many as its index path has indices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreach: Vec<String>,
+    /// Artifact that a foreach split iterates over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// The split that a join closes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Retries of user code, 0 to 4.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// Pause before a retry, seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry_delay_s: u32,
+    /// Seconds after which user code is interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<u32>,
+    /// `@catch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catch: Option<Catch>,
+    /// `@environment`, set for user code before the flow file is executed.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub environment: IndexMap<String, String>,
+}
+
+/// What a step does to the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// One successor.
+    Linear,
+    /// Several successors side by side.
+    Split,
+    /// One successor, once per element.
+    Foreach,
+    /// Closes a split.
+    Join,
+    /// No successor.
+    End,
+}
+
+/// `@catch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catch {
+    /// Artifact that takes the exception.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// Whether the traceback is printed.
+    pub print_exception: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

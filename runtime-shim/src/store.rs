@@ -1,0 +1,1 @@
+//! The store: a local folder or a bucket, with create-only writes.

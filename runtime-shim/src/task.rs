@@ -1,0 +1,78 @@
+//! One attempt of one task, from its claim to its commit.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::IndexPath;
+use flowc_protocol::manifest::Manifest;
+use serde_json::{Map, Value};
+
+/// Which task to run and for whom.
+#[derive(Clone, Debug)]
+pub struct TaskRequest {
+    /// The flow.
+    pub manifest: Arc<Manifest>,
+    /// Run id, already derived.
+    pub run: String,
+    /// Step name.
+    pub step: String,
+    /// Place of the task in the open foreaches.
+    pub index: IndexPath,
+    /// The orchestrator's own attempt number, recorded only.
+    pub orchestrator_attempt: Option<u32>,
+    /// Folder that holds the flow's tree: `manifest.file` is below it.
+    pub code: PathBuf,
+    /// Working folder of user code; on an orchestrator the same as `code`.
+    pub cwd: PathBuf,
+    /// Folder for spool files; each task makes and removes its own below it.
+    pub work: PathBuf,
+    /// Values given for parameters; read by the first step only.
+    pub parameters: Arc<Map<String, Value>>,
+    /// The run that is resumed.
+    pub origin_run: Option<String>,
+    /// Tags of the run, shown by `current.tags`.
+    pub tags: Arc<[String]>,
+    /// Who runs it, as Metaflow finds it.
+    pub username: String,
+    /// `user:<name>` or `production:<token>`.
+    pub namespace: Option<String>,
+}
+
+/// What became of one attempt.
+#[derive(Clone, Debug)]
+pub struct TaskReport {
+    /// For the orchestrator.
+    pub exit: Exit,
+    /// The claimed attempt, if user code was reached.
+    pub attempt: Option<u32>,
+    /// The result was there already, or another writer won.
+    pub adopted: bool,
+    /// Whether user code may be started again: attempts are left and the failure is one that another attempt can mend.
+    pub may_retry: bool,
+    /// Number of elements after a foreach split.
+    pub count: Option<u32>,
+    /// One line that says what went wrong, for people.
+    pub error: Option<String>,
+    /// The user's own traceback, where user code raised.
+    pub traceback: Option<String>,
+}
+
+/// Which output a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Hears what a task does while it does it.
+pub trait Observer: Send + Sync {
+    /// An attempt was claimed and user code is about to start.
+    fn started(&self, _request: &TaskRequest, _attempt: u32) {}
+    /// User code printed a line; without its line end, not necessarily UTF-8.
+    fn line(&self, _request: &TaskRequest, _stream: Stream, _line: &[u8]) {}
+    /// The attempt ended and what it left is in the store: `record` is its `data.json`.
+    fn ended(&self, _request: &TaskRequest, _report: &TaskReport, _record: Option<&Value>) {}
+}

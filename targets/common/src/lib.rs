@@ -1,0 +1,43 @@
+//! What all targets share: the bundle, the options, profiles, names, the code package, the table of capabilities.
+//!
+//! Pure like the core: texts in, texts out.
+
+pub mod capabilities;
+pub mod package;
+pub mod profile;
+
+use flowc_core::diag::Diagnostics;
+use flowc_core::ir::plan::Plan;
+
+pub use capabilities::Capabilities;
+pub use profile::Profile;
+
+/// One file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleFile {
+    /// Path below the bundle's folder, with `/`.
+    pub path: String,
+    /// Exactly the bytes that `deploy` would send; UTF-8, ends with a line end.
+    pub text: String,
+}
+
+/// Everything besides the plan that decides what a bundle looks like.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Sha256 of the uncompressed code package, 64 hex digits.
+    pub package: String,
+    /// The chosen profile, defaults filled in.
+    pub profile: Profile,
+}
+
+/// A back end.
+pub trait Target: Sync {
+    /// As on the command line: `step-functions`.
+    fn name(&self) -> &'static str;
+
+    /// What it can do; checked by one pass for all targets.
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Prints the bundle, without `flow.ir.json`; at least one error among the findings if it is `None`.
+    fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics);
+}

@@ -1,0 +1,1 @@
+//! The code package: a canonical tar with one identity.
