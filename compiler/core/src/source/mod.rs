@@ -25,7 +25,7 @@ pub struct Span {
 /// One text file: source, `flowc.toml`.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
-    /// Path relative to the root of the tree, with `/`; what diagnostics show.
+    /// Path relative to the root of the tree, with `/`; see [`SourceTree::shown_path`] for what people are shown.
     pub path: String,
     /// The text, UTF-8.
     pub text: String,
@@ -80,6 +80,7 @@ impl SourceFile {
 #[derive(Clone, Debug, Default)]
 pub struct SourceTree {
     files: Vec<SourceFile>,
+    shown_below: String,
 }
 
 impl SourceTree {
@@ -100,6 +101,16 @@ impl SourceTree {
             .iter()
             .enumerate()
             .map(|(index, file)| (FileId(index as u32), file))
+    }
+
+    /// Sets what is put before every path that people are shown, as in `flows/`; it reaches no bundle.
+    pub fn show_below(&mut self, prefix: impl Into<String>) {
+        self.shown_below = prefix.into();
+    }
+
+    /// Path of a file as people know it: what they typed, not what the root of the tree makes of it.
+    pub fn shown_path(&self, id: FileId) -> String {
+        format!("{}{}", self.shown_below, self.file(id).path)
     }
 
     /// The text that a span covers.
