@@ -1,7 +1,7 @@
 //! The one table of codes. A code is for ever; a retired number is not reused.
 //!
-//! FC00xx reading source, FC01xx graph rules, FC02xx attributes and resources, FC03xx lowering and profiles,
-//! FC1xxx Step Functions, FC2xxx Argo, FC3xxx Airflow, FC4xxx local run, FC5xxx deploying.
+//! `FC00xx` reading source, `FC01xx` graph rules, `FC02xx` attributes and resources, `FC03xx` lowering and profiles,
+//! `FC1xxx` Step Functions, `FC2xxx` Argo, `FC3xxx` Airflow, `FC4xxx` local run, `FC5xxx` deploying.
 //! Each has a page `docs/diagnostics/FCnnnn.md` and a failing fixture; a test compares the three lists.
 
 use std::fmt;
@@ -52,6 +52,8 @@ codes! {
     FC0020 "two steps of the same name"
     FC0021 "`@step` is used wrongly"
     FC0022 "custom start and end steps are not supported yet"
+    FC0023 "a class body that cannot be read statically"
+    FC0024 "unknown option of a parameter"
 
     FC0101 "reserved step name"
     FC0102 "no start step"

@@ -59,6 +59,9 @@ pub struct Step {
     pub decorators: Vec<Decorator>,
     /// The transition at the end of the body; `None` if the last statement is no `self.next(...)`.
     pub next: Option<Next>,
+    /// A transition is there but could not be read in full, and the front end has said so.
+    /// `next` then holds what could be read; a rule about missing transitions, reachability, splits or joins would only repeat the finding.
+    pub next_unread: bool,
     /// The last statement of the body, for a label that says what stands where `self.next` should.
     pub last_statement: Span,
 }
