@@ -1,1 +1,147 @@
-//! Placeholder.
+//! What the test binaries share: where the programs under test are, and the beds they run on.
+//!
+//! Nothing has to be prepared by hand: binaries are built and beds installed when first asked for.
+//! `./dev test` does both beforehand, so that the tests' own times mean something.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The root of the repository.
+pub fn repo_root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The command-line program, built if need be.
+pub fn flowc() -> &'static Path {
+    &binaries().flowc
+}
+
+/// The program that runs one task in a container, built if need be.
+pub fn shim() -> &'static Path {
+    &binaries().shim
+}
+
+/// The Python of the Metaflow bed: Metaflow and what the examples import; installed if need be.
+pub fn metaflow_python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        install(&["metaflow"])
+            .unwrap_or_else(|why| panic!("cannot install the Metaflow bed: {why}"))
+    })
+}
+
+/// A Python of the version, such as `3.8`; `None` if this machine has none.
+///
+/// In CI, where `CI` is set, `./dev test` has refused to start without the oldest and the newest.
+pub fn python(version: &str) -> Option<PathBuf> {
+    install(&["python", version]).ok()
+}
+
+/// The folder in which the beds are installed, `tests/beds/install` says which.
+pub fn cache_dir() -> PathBuf {
+    let named = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    named("FLOWC_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("flowc")))
+        .or_else(|| named("HOME").map(|folder| folder.join(".cache/flowc")))
+        .expect("none of FLOWC_CACHE, XDG_CACHE_HOME and HOME is set")
+}
+
+/// An empty folder that goes away with the value.
+pub fn temp_dir() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix("flowc-test-")
+        .tempdir()
+        .expect("the machine's folder for temporary files is writable")
+}
+
+/// Runs the command to its end and returns its stdout; a failure panics with all that it printed.
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|why| panic!("cannot start {command:?}: {why}"));
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n--- stdout\n{stdout}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr),
+    );
+    stdout
+}
+
+struct Binaries {
+    flowc: PathBuf,
+    shim: PathBuf,
+}
+
+/// Builds both programs in the profile and the target folder of the running test.
+///
+/// `FLOWC_TEST_BINARIES` names a folder that holds them already: `./dev test` sets it after its own build.
+fn binaries() -> &'static Binaries {
+    static BINARIES: OnceLock<Binaries> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        let folder = env::var_os("FLOWC_TEST_BINARIES").map_or_else(build, PathBuf::from);
+        let found = |name| {
+            let path = folder.join(name);
+            assert!(path.is_file(), "{} is missing", path.display());
+            path
+        };
+        Binaries {
+            flowc: found("flowc"),
+            shim: found("flowc-shim"),
+        }
+    })
+}
+
+fn build() -> PathBuf {
+    // A test runs as `<target folder>/<profile>/deps/<name>-<digest>`.
+    let test = env::current_exe().expect("the running test has a path");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("the running test is in a target folder");
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        None | Some("debug") => "dev",
+        Some(name) => name,
+    };
+    run(Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "flowc",
+            "--package",
+            "flowc-task",
+            "--bins",
+        ])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(
+            folder
+                .parent()
+                .expect("a profile is a folder in the target folder"),
+        )
+        .current_dir(repo_root()));
+    folder.to_owned()
+}
+
+/// Runs `tests/beds/install`, whose last line of stdout is a path.
+fn install(arguments: &[&str]) -> Result<PathBuf, String> {
+    let output = Command::new(repo_root().join("tests/beds/install"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|why| why.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    Ok(PathBuf::from(stdout.lines().last().unwrap_or_default()))
+}
