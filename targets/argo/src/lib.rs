@@ -14,9 +14,7 @@ impl Target for Argo {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        &Capabilities {
-            nested_foreach: false,
-        }
+        &Capabilities::NONE
     }
 
     fn emit(&self, _plan: &Plan, _options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {

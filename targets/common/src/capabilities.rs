@@ -1,8 +1,190 @@
 //! What a target can do, as data; one shared pass compares it with a plan.
 
-/// A row per construct.
+use flowc_core::diag::{Code, Diagnostic, Diagnostics};
+use flowc_core::ir::plan::{Attributes, Plan, PlanStep};
+
+use crate::Target;
+
+/// What a target makes of `@batch` or of `@kubernetes`.
+#[derive(Clone, Copy, Debug)]
+pub enum Decorator {
+    /// Refused as a whole: it asks for another system.
+    Refused {
+        /// Completes "…; help: ".
+        instead: &'static str,
+    },
+    /// These attributes are mapped, besides the resources that every target knows (`cpu`, `memory`, `gpu`, …).
+    /// An attribute outside the list is refused.
+    Mapped(&'static [&'static str]),
+    /// Has no meaning here and changes no result: the whole decorator is accepted and not used (the local runner).
+    Accepted,
+}
+
+/// A row per construct. `Capabilities::NONE` can do nothing, so that a new row is refused until a target takes it up.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities {
     /// Foreach inside a foreach.
     pub nested_foreach: bool,
+    /// `@schedule`; without it a schedule is refused.
+    pub schedule: bool,
+    /// Defaults of parameters that Python computes when the run starts.
+    pub computed_defaults: bool,
+    /// GPUs.
+    pub gpu: bool,
+    /// An amount of scratch disk.
+    pub disk: bool,
+    /// An amount of shared memory.
+    pub shared_memory: bool,
+    /// `@batch`.
+    pub batch: Decorator,
+    /// `@kubernetes`.
+    pub kubernetes: Decorator,
+}
+
+impl Capabilities {
+    /// Can do nothing beyond steps, splits and a foreach.
+    pub const NONE: Self = Self {
+        nested_foreach: false,
+        schedule: false,
+        computed_defaults: false,
+        gpu: false,
+        disk: false,
+        shared_memory: false,
+        batch: Decorator::Refused {
+            instead: "use `@resources`, which every target understands",
+        },
+        kubernetes: Decorator::Refused {
+            instead: "use `@resources`, which every target understands",
+        },
+    };
+}
+
+/// Everything in the plan that the target cannot do: FC0301 for constructs, FC0302 for attributes.
+pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
+    let can = target.capabilities();
+    let mut pass = Pass {
+        target: target.name(),
+        found: Diagnostics::default(),
+    };
+    if let Some(schedule) = plan.schedule.as_ref().filter(|_| !can.schedule) {
+        pass.construct(
+            "`@schedule`",
+            schedule.span,
+            "remove it and start runs from outside",
+        );
+    }
+    for parameter in &plan.parameters {
+        if parameter.computed_default.is_some() && !can.computed_defaults {
+            let what = format!("the computed default of parameter `{}`", parameter.name);
+            pass.construct(
+                &what,
+                parameter.span,
+                "write a literal default, or compute the value in the start step",
+            );
+        }
+    }
+    for (_, step) in plan.steps.iter() {
+        pass.step(plan, step, can);
+    }
+    pass.found
+}
+
+struct Pass {
+    target: &'static str,
+    found: Diagnostics,
+}
+
+impl Pass {
+    fn step(&mut self, plan: &Plan, step: &PlanStep, can: &Capabilities) {
+        if step.foreach.len() > 1 && !can.nested_foreach {
+            self.nested(plan, step);
+        }
+        let resources = &step.resources;
+        let asks = [
+            ("gpu", resources.gpu > 0 && !can.gpu),
+            ("disk", resources.disk_mib.is_some() && !can.disk),
+            (
+                "shared_memory",
+                resources.shared_memory_mib.is_some() && !can.shared_memory,
+            ),
+        ];
+        for (name, refused) in asks {
+            if refused {
+                let what = format!("`{name}` of step `{}`", step.name);
+                self.attribute(&what, step.span, "remove it, or compile for another target");
+            }
+        }
+        self.decorator("batch", step.batch.as_ref(), step, can.batch);
+        self.decorator("kubernetes", step.kubernetes.as_ref(), step, can.kubernetes);
+    }
+
+    /// Said once for each inner foreach: at its first step.
+    fn nested(&mut self, plan: &Plan, step: &PlanStep) {
+        let Some(split) = step.foreach.last() else {
+            return;
+        };
+        let opens_it = step.parents.first() == Some(split);
+        if !opens_it {
+            return;
+        }
+        let split = &plan.steps[*split];
+        let outer = &plan.steps[step.foreach[step.foreach.len() - 2]];
+        let message = format!(
+            "{} does not support a foreach inside a foreach",
+            self.target
+        );
+        self.found.push(
+            Diagnostic::error(
+                Code::FC0301,
+                message,
+                split.span,
+                "the inner foreach opens here",
+            )
+            .label(outer.span, "the outer one opens here")
+            .help("iterate over the pairs in one foreach, or compile for step-functions or argo"),
+        );
+    }
+
+    fn decorator(
+        &mut self,
+        name: &str,
+        written: Option<&Attributes>,
+        step: &PlanStep,
+        can: Decorator,
+    ) {
+        let Some(written) = written else {
+            return;
+        };
+        match can {
+            Decorator::Accepted => {}
+            Decorator::Refused { instead } => {
+                let span = written
+                    .values
+                    .values()
+                    .next()
+                    .map_or(step.span, |(_, span)| *span);
+                self.attribute(&format!("`@{name}` of step `{}`", step.name), span, instead);
+            }
+            Decorator::Mapped(known) => {
+                for (attribute, (_, span)) in &written.values {
+                    if !known.contains(&attribute.as_str()) {
+                        let what = format!("`{attribute}` of `@{name}`");
+                        self.attribute(&what, *span, "remove it, or compile for another target");
+                    }
+                }
+            }
+        }
+    }
+
+    fn construct(&mut self, what: &str, span: flowc_core::source::Span, help: &str) {
+        let message = format!("{} does not support {what}", self.target);
+        self.found
+            .push(Diagnostic::error(Code::FC0301, message, span, "not supported").help(help));
+    }
+
+    fn attribute(&mut self, what: &str, span: flowc_core::source::Span, help: &str) {
+        let message = format!("{} does not support {what}", self.target);
+        self.found
+            .push(Diagnostic::error(Code::FC0302, message, span, "not supported").help(help));
+    }
 }

@@ -1,15 +1,22 @@
 //! What all targets share: the bundle, the options, profiles, names, the code package, the table of capabilities.
 //!
 //! Pure like the core: texts in, texts out.
+//!
+//! - [`profile`] reads `flowc.toml`; what it lets through holds no character that an orchestrator's templating knows.
+//! - [`capabilities`] says what a target refuses, by code and place.
+//! - [`names`] makes names legal without ever depending on their neighbours.
+//! - [`package`] gives the code package its one identity.
 
 pub mod capabilities;
+pub mod names;
 pub mod package;
 pub mod profile;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Decorator};
+pub use names::{Case, NameRule, Namer, sha256_hex};
 pub use profile::Profile;
 
 /// One file of a bundle.
@@ -39,5 +46,7 @@ pub trait Target: Sync {
     fn capabilities(&self) -> &'static Capabilities;
 
     /// Prints the bundle, without `flow.ir.json`; at least one error among the findings if it is `None`.
+    ///
+    /// Includes [`capabilities::check`]: what the target cannot do is among the findings.
     fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics);
 }

@@ -1,0 +1,471 @@
+//! From the text of `flowc.toml` to a [`Config`]; every mistake is reported with its place.
+
+use std::ops::Range;
+
+use flowc_core::diag::{Code, Diagnostic, Diagnostics, suggest};
+use flowc_core::source::{FileId, SourceTree, Span};
+use flowc_protocol::manifest::EmptyForeach;
+use indexmap::IndexMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::rules::{self, Rule};
+use super::{
+    AirflowProfile, ArgoProfile, Config, ForeachMode, Profile, Setting, StepFunctionsProfile,
+};
+
+/// Reads the file; what could be understood is returned beside the findings.
+pub fn read(tree: &SourceTree, file: FileId) -> (Config, Diagnostics) {
+    let mut reader = Reader {
+        file,
+        found: Diagnostics::default(),
+    };
+    let (document, errors) = DeTable::parse_recoverable(&tree.file(file).text);
+    for error in errors {
+        let span = reader.span(error.span().unwrap_or(0..0));
+        let message = format!("flowc.toml: {}", error.message());
+        reader
+            .found
+            .push(Diagnostic::error(Code::FC0001, message, span, "here"));
+    }
+    let config = reader.config(document.get_ref());
+    (config, reader.found)
+}
+
+struct Reader {
+    file: FileId,
+    found: Diagnostics,
+}
+
+impl Reader {
+    fn config(&mut self, document: &DeTable<'_>) -> Config {
+        self.keys(
+            document,
+            "at the top",
+            &["profile", "package", "empty_foreach"],
+        );
+        let mut config = Config {
+            empty_foreach: self.empty_foreach(document),
+            ..Config::default()
+        };
+        if let Some(package) = self.table(document, "package") {
+            self.keys(package, "in `[package]`", &["include"]);
+            config.include = self.strings(package, "include", rules::PATTERN);
+        }
+        let Some(profiles) = self.table(document, "profile") else {
+            return config;
+        };
+        for name in profiles.keys() {
+            let name = name.get_ref().as_ref();
+            let Some(table) = self.table(profiles, name) else {
+                continue;
+            };
+            let profile = self.profile(name, table, config.empty_foreach);
+            config.profiles.insert(name.to_owned(), profile);
+        }
+        config
+    }
+
+    fn profile(
+        &mut self,
+        name: &str,
+        table: &DeTable<'_>,
+        empty_foreach: Option<EmptyForeach>,
+    ) -> Profile {
+        self.keys(
+            table,
+            &format!("in `[profile.{name}]`"),
+            &[
+                "store",
+                "image",
+                "shim_image",
+                "env",
+                "labels",
+                "empty_foreach",
+                "step-functions",
+                "argo",
+                "airflow",
+            ],
+        );
+        let default = Profile::default();
+        Profile {
+            name: name.to_owned(),
+            store: self
+                .string(table, "store", rules::STORE)
+                .unwrap_or(default.store),
+            image: self
+                .string(table, "image", rules::IMAGE)
+                .unwrap_or(default.image),
+            shim_image: self
+                .string(table, "shim_image", rules::IMAGE)
+                .unwrap_or(default.shim_image),
+            env: self.map(table, "env", rules::ENV_NAME, rules::ENV_VALUE),
+            labels: self.map(table, "labels", rules::LABEL_KEY, rules::LABEL_VALUE),
+            empty_foreach: self
+                .empty_foreach(table)
+                .or(empty_foreach)
+                .unwrap_or_default(),
+            step_functions: self
+                .table(table, "step-functions")
+                .map(|table| self.step_functions(name, table))
+                .unwrap_or_default(),
+            argo: self
+                .table(table, "argo")
+                .map(|table| self.argo(name, table))
+                .unwrap_or_default(),
+            airflow: self
+                .table(table, "airflow")
+                .map(|table| self.airflow(name, table))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn step_functions(&mut self, profile: &str, table: &DeTable<'_>) -> StepFunctionsProfile {
+        self.keys(
+            table,
+            &format!("in `[profile.{profile}.step-functions]`"),
+            &[
+                "region",
+                "account",
+                "job_queue",
+                "image",
+                "job_role",
+                "execution_role",
+                "state_machine_role",
+                "scheduler_role",
+                "max_concurrency",
+                "foreach",
+            ],
+        );
+        let default = StepFunctionsProfile::default();
+        let modes = [
+            ("distributed", ForeachMode::Distributed),
+            ("inline", ForeachMode::Inline),
+        ];
+        StepFunctionsProfile {
+            region: self
+                .string(table, "region", rules::REGION)
+                .unwrap_or(default.region),
+            account: self
+                .string(table, "account", rules::ACCOUNT)
+                .unwrap_or(default.account),
+            job_queue: self
+                .string(table, "job_queue", rules::JOB_QUEUE)
+                .unwrap_or(default.job_queue),
+            image: self.string(table, "image", rules::IMAGE),
+            job_role: self.string(table, "job_role", rules::ARN_ROLE),
+            execution_role: self.string(table, "execution_role", rules::ARN_ROLE),
+            state_machine_role: self.string(table, "state_machine_role", rules::ARN_ROLE),
+            scheduler_role: self.string(table, "scheduler_role", rules::ARN_ROLE),
+            // Step Functions runs at most 10 000 children of a distributed map at a time.
+            max_concurrency: self
+                .integer(table, "max_concurrency", 1..10_001)
+                .unwrap_or(default.max_concurrency),
+            foreach: self.choice(table, "foreach", &modes).unwrap_or_default(),
+        }
+    }
+
+    fn argo(&mut self, profile: &str, table: &DeTable<'_>) -> ArgoProfile {
+        self.keys(
+            table,
+            &format!("in `[profile.{profile}.argo]`"),
+            &[
+                "namespace",
+                "service_account",
+                "image",
+                "image_pull_secrets",
+                "secrets",
+                "node_selector",
+                "parallelism",
+            ],
+        );
+        let default = ArgoProfile::default();
+        ArgoProfile {
+            namespace: self
+                .string(table, "namespace", rules::DNS_LABEL)
+                .unwrap_or(default.namespace),
+            service_account: self.string(table, "service_account", rules::DNS_SUBDOMAIN),
+            image: self.string(table, "image", rules::IMAGE),
+            image_pull_secrets: self.strings(table, "image_pull_secrets", rules::DNS_SUBDOMAIN),
+            secrets: self.strings(table, "secrets", rules::DNS_SUBDOMAIN),
+            node_selector: self.map(table, "node_selector", rules::LABEL_KEY, rules::LABEL_VALUE),
+            parallelism: self.integer(table, "parallelism", 1..100_001),
+        }
+    }
+
+    fn airflow(&mut self, profile: &str, table: &DeTable<'_>) -> AirflowProfile {
+        self.keys(
+            table,
+            &format!("in `[profile.{profile}.airflow]`"),
+            &["namespace", "service_account", "image"],
+        );
+        let default = AirflowProfile::default();
+        AirflowProfile {
+            namespace: self
+                .string(table, "namespace", rules::DNS_LABEL)
+                .unwrap_or(default.namespace),
+            service_account: self.string(table, "service_account", rules::DNS_SUBDOMAIN),
+            image: self.string(table, "image", rules::IMAGE),
+        }
+    }
+
+    fn empty_foreach(&mut self, table: &DeTable<'_>) -> Option<EmptyForeach> {
+        let choices = [("fail", EmptyForeach::Fail), ("join", EmptyForeach::Join)];
+        self.choice(table, "empty_foreach", &choices)
+    }
+
+    /// Reports keys that are not known here.
+    fn keys(&mut self, table: &DeTable<'_>, place: &str, known: &[&str]) {
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let span = self.span(key.span());
+            let message = format!("unknown key `{name}` {place} of flowc.toml");
+            let diagnostic =
+                Diagnostic::error(Code::FC0303, message, span, "not a key of this table");
+            self.found
+                .push(match suggest::closest(name, known.iter().copied()) {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(
+                        span,
+                        near,
+                        format!("rename it to `{near}`"),
+                    ),
+                    None => diagnostic.help(format!("known keys: {}", known.join(", "))),
+                });
+        }
+    }
+
+    fn table<'t, 'i>(&mut self, table: &'t DeTable<'i>, key: &str) -> Option<&'t DeTable<'i>> {
+        let value = table.get(key)?;
+        let found = value.get_ref().as_table();
+        if found.is_none() {
+            self.wrong(key, value, "a table");
+        }
+        found
+    }
+
+    fn string(&mut self, table: &DeTable<'_>, key: &str, rule: Rule) -> Option<Setting<String>> {
+        let value = table.get(key)?;
+        self.text(key, value, rule)
+    }
+
+    fn text(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        rule: Rule,
+    ) -> Option<Setting<String>> {
+        match value.get_ref().as_str() {
+            Some(text) if (rule.holds)(text) => Some(Setting {
+                value: text.to_owned(),
+                span: Some(self.span(value.span())),
+            }),
+            _ => {
+                self.wrong(key, value, rule.expected);
+                None
+            }
+        }
+    }
+
+    fn strings(&mut self, table: &DeTable<'_>, key: &str, rule: Rule) -> Vec<Setting<String>> {
+        let Some(value) = table.get(key) else {
+            return Vec::new();
+        };
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong(key, value, "a list of texts");
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| self.text(key, item, rule))
+            .collect()
+    }
+
+    fn map(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        name_rule: Rule,
+        value_rule: Rule,
+    ) -> IndexMap<String, Setting<String>> {
+        let mut map = IndexMap::new();
+        let Some(entries) = self.table(table, key) else {
+            return map;
+        };
+        for (name, value) in entries {
+            let text = name.get_ref().as_ref();
+            if !(name_rule.holds)(text) {
+                let span = self.span(name.span());
+                let message = format!("`{text}` is not a legal name in `{key}`");
+                self.found.push(
+                    Diagnostic::error(Code::FC0304, message, span, "here")
+                        .note(format!("expected {}", name_rule.expected)),
+                );
+                continue;
+            }
+            if let Some(value) = self.text(&format!("{key}.{text}"), value, value_rule) {
+                map.insert(text.to_owned(), value);
+            }
+        }
+        map
+    }
+
+    fn integer(&mut self, table: &DeTable<'_>, key: &str, range: Range<u32>) -> Option<u32> {
+        let value = table.get(key)?;
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok())
+            .filter(|number| range.contains(number));
+        if number.is_none() {
+            let expected = format!("a number from {} to {}", range.start, range.end - 1);
+            self.wrong(key, value, &expected);
+        }
+        number
+    }
+
+    fn choice<T: Copy>(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        let value = table.get(key)?;
+        let text = value.get_ref().as_str();
+        let chosen = choices.iter().find(|(name, _)| Some(*name) == text);
+        if chosen.is_none() {
+            let names: Vec<_> = choices
+                .iter()
+                .map(|(name, _)| format!("`\"{name}\"`"))
+                .collect();
+            self.wrong(key, value, &names.join(" or "));
+        }
+        chosen.map(|(_, choice)| *choice)
+    }
+
+    fn wrong(&mut self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
+        let span = self.span(value.span());
+        let message = format!("wrong value of `{key}` in flowc.toml");
+        self.found.push(
+            Diagnostic::error(Code::FC0304, message, span, "here")
+                .note(format!("expected {expected}")),
+        );
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span {
+            file: self.file,
+            start: range.start as u32,
+            end: range.end as u32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (Config, Vec<(Code, String)>) {
+        let mut tree = SourceTree::default();
+        let file = tree.add("flowc.toml", text);
+        let (config, found) = read(&tree, file);
+        let marked = |item: &Diagnostic| (item.code, tree.text(item.labels[0].span).to_owned());
+        (config, found.iter().map(marked).collect())
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let (config, found) = parse(
+            r#"
+            empty_foreach = "join"
+            [package]
+            include = ["data/*.csv"]
+            [profile.prod]
+            store = "s3://bucket/x"
+            image = "img:1"
+            shim_image = "shim:1"
+            env = { A = "1" }
+            labels = { team = "ml" }
+            [profile.prod.step-functions]
+            region = "eu-central-1"
+            account = "000000000001"
+            job_queue = "q"
+            image = "batch:1"
+            job_role = "arn:aws:iam::000000000001:role/j"
+            execution_role = "arn:aws:iam::000000000001:role/e"
+            state_machine_role = "arn:aws:iam::000000000001:role/s"
+            scheduler_role = "arn:aws:iam::000000000001:role/c"
+            max_concurrency = 7
+            foreach = "inline"
+            [profile.prod.argo]
+            namespace = "ml"
+            service_account = "runner"
+            image = "argo:1"
+            image_pull_secrets = ["pull"]
+            secrets = ["keys"]
+            node_selector = { pool = "big" }
+            parallelism = 9
+            [profile.prod.airflow]
+            namespace = "ml"
+            service_account = "runner"
+            image = "airflow:1"
+            [profile.other]
+            empty_foreach = "fail"
+            "#,
+        );
+        assert_eq!(found, []);
+        assert_eq!(config.include[0].value, "data/*.csv");
+        let prod = config.profile(Some("prod")).unwrap();
+        assert_eq!(prod.empty_foreach, EmptyForeach::Join);
+        assert_eq!(*prod.store, "s3://bucket/x");
+        assert_eq!(*prod.env["A"], "1");
+        assert_eq!(*prod.labels["team"], "ml");
+        assert_eq!(prod.step_functions.max_concurrency, 7);
+        assert_eq!(prod.step_functions.foreach, ForeachMode::Inline);
+        assert_eq!(**prod.argo.service_account.as_ref().unwrap(), "runner");
+        assert_eq!(prod.argo.parallelism, Some(9));
+        assert_eq!(**prod.airflow.image.as_ref().unwrap(), "airflow:1");
+        assert_eq!(
+            config.profile(Some("other")).unwrap().empty_foreach,
+            EmptyForeach::Fail
+        );
+        assert_eq!(
+            config.profile(None).unwrap().empty_foreach,
+            EmptyForeach::Join
+        );
+    }
+
+    #[test]
+    fn mistakes_are_marked() {
+        let (_, found) = parse(
+            "stor = 1\n[profile.x]\nstor = 's3://bucket'\nimage = 3\nenv = { FLOWC_RUN = 'x' }\n",
+        );
+        assert_eq!(
+            found,
+            [
+                (Code::FC0303, "stor".to_owned()),
+                (Code::FC0303, "stor".to_owned()),
+                (Code::FC0304, "3".to_owned()),
+                (Code::FC0304, "FLOWC_RUN".to_owned()),
+            ]
+        );
+        let (_, found) = parse("profile = 3");
+        assert_eq!(found, [(Code::FC0304, "3".to_owned())]);
+        let (_, found) = parse("[profile.x.argo]\nparallelism = 0\n");
+        assert_eq!(found, [(Code::FC0304, "0".to_owned())]);
+        let (_, found) = parse("a = = 1");
+        assert_eq!(found[0].0, Code::FC0001);
+    }
+
+    #[test]
+    fn an_unknown_profile_gets_a_suggestion() {
+        let (config, _) = parse("[profile.prod]\n");
+        let error = config.profile(Some("prot")).unwrap_err();
+        assert_eq!(error.code, Code::FC0305);
+        assert_eq!(error.help.as_deref(), Some("did you mean `prod`?"));
+        assert!(Config::default().profile(Some("x")).is_err());
+        assert_eq!(Config::default().profile(None).unwrap(), Profile::default());
+    }
+}
