@@ -118,12 +118,8 @@ pub fn run_id(raw: &str) -> Option<String> {
         }
     }
     let digest = Sha1::digest(name.as_bytes());
-    let tail: String = digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Some(format!("{kind}-{}-{tail}", slug.trim_end_matches('-')))
+    let tail = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    Some(format!("{kind}-{}-{tail:08x}", slug.trim_end_matches('-')))
 }
 
 /// The pseudo step whose one task, `t`, holds the parameters and constants of a run.

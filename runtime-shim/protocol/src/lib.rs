@@ -7,6 +7,7 @@ pub mod environment;
 pub mod exit;
 pub mod identity;
 pub mod manifest;
+pub mod split;
 
 /// The protocol that this build speaks; in `plan.json`, in [`environment::PROTOCOL`] and in the harness's `hello`.
 pub const PROTOCOL: u32 = 1;

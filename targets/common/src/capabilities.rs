@@ -22,6 +22,10 @@ pub enum Decorator {
 
 /// A row per construct. `Capabilities::NONE` can do nothing, so that a new row is refused until a target takes it up.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a table whose cells are yes and no"
+)]
 pub struct Capabilities {
     /// Foreach inside a foreach.
     pub nested_foreach: bool,

@@ -75,7 +75,7 @@ pub struct Config {
 
 impl Config {
     /// The profile of that name, or the default one if no name is given; the default one need not be written down.
-    pub fn profile(&self, name: Option<&str>) -> Result<Profile, Diagnostic> {
+    pub fn profile(&self, name: Option<&str>) -> Result<Profile, Box<Diagnostic>> {
         let wanted = name.unwrap_or(DEFAULT_PROFILE);
         if let Some(profile) = self.profiles.get(wanted) {
             return Ok(profile.clone());
@@ -89,7 +89,7 @@ impl Config {
         let message = format!("there is no profile `{wanted}`");
         let diagnostic = Diagnostic::new(Code::FC0305, Severity::Error, message);
         let known = self.profiles.keys().map(String::as_str);
-        Err(match suggest::closest(wanted, known.clone()) {
+        Err(Box::new(match suggest::closest(wanted, known.clone()) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None if self.profiles.is_empty() => {
                 diagnostic.help(format!("write a table `[profile.{wanted}]` in {FILE_NAME}"))
@@ -98,7 +98,7 @@ impl Config {
                 let names: Vec<_> = known.collect();
                 diagnostic.help(format!("{FILE_NAME} has: {}", names.join(", ")))
             }
-        })
+        }))
     }
 }
 

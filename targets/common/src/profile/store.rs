@@ -50,7 +50,7 @@ impl Profile {
         &self,
         target: &str,
         schemes: &[&str],
-    ) -> Result<RemoteStore<'_>, Diagnostic> {
+    ) -> Result<RemoteStore<'_>, Box<Diagnostic>> {
         let wanted = || {
             let urls: Vec<_> = schemes
                 .iter()
@@ -61,7 +61,8 @@ impl Profile {
         RemoteStore::parse(&self.store)
             .filter(|store| schemes.contains(&store.scheme))
             .ok_or_else(|| {
-                self.store
+                let error = self
+                    .store
                     .error(
                         Code::FC0304,
                         format!("{target} cannot use the store `{}`", *self.store),
@@ -71,7 +72,8 @@ impl Profile {
                         "set `store` of profile `{}` to {}",
                         self.name,
                         wanted()
-                    ))
+                    ));
+                Box::new(error)
             })
     }
 }
