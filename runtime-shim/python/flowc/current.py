@@ -1,0 +1,106 @@
+"""`current`: what a step can ask about the task that runs."""
+
+import collections
+import os
+
+Parallel = collections.namedtuple(
+    "Parallel", ["main_ip", "num_nodes", "node_index", "control_task_id"]
+)
+
+LATER = {
+    "card": "@card",
+    "checkpoint": "@checkpoint",
+    "is_parallel": "@parallel",
+    "model": "@model",
+    "parallel": "@parallel",
+    "spot_termination_notice": "spot instances",
+    "trigger": "@trigger",
+}
+"""Names that Metaflow has for things that flowc does not support yet."""
+
+
+class Current:
+    """The one object of this class is filled before a step runs."""
+
+    def __init__(self):
+        self._values = {}
+        self._metadata_str = None
+        self._graph = None
+
+    def _fill(self, values, graph=None):
+        self._values = values
+        self._graph = graph
+
+    def _set_env(self, **_values):
+        """Called by parts of Metaflow; the harness has already said it all."""
+
+    def _update_env(self, env):
+        """Called by parts of Metaflow to add names of theirs."""
+        self._values.update(env)
+
+    def __contains__(self, name):
+        return getattr(self, name, None) is not None
+
+    def get(self, name, default=None):
+        """The value of a name, or `default` where there is none."""
+        return getattr(self, name, default)
+
+    def __getattr__(self, name):
+        values = self.__dict__.get("_values", {})
+        if name in values:
+            return values[name]
+        if name in _ALWAYS:
+            return None
+        if name in LATER:
+            raise AttributeError(
+                "`current.%s` belongs to %s, which this version of flowc does not support"
+                % (name, LATER[name])
+            )
+        raise AttributeError("`current` has no attribute `%s`" % name)
+
+    @property
+    def is_running_flow(self):
+        """Whether a step is running."""
+        return bool(self._values)
+
+    @property
+    def graph(self):
+        """The flow's graph as Metaflow describes it."""
+        if self._graph is None:
+            raise RuntimeError("Graph is not available")
+        return self._graph()
+
+    @property
+    def pathspec(self):
+        """`Flow/run/step/task`."""
+        parts = [self._values.get(name) for name in _PATH]
+        return None if None in parts else "/".join(parts)
+
+    @property
+    def task(self):
+        """The task as an object of Metaflow's client, which must be installed."""
+        return self._client("Task", _PATH)
+
+    @property
+    def run(self):
+        """The run as an object of Metaflow's client, which must be installed."""
+        return self._client("Run", _PATH[:2])
+
+    def _client(self, kind, names):
+        parts = [self._values.get(name) for name in names]
+        if None in parts:
+            return None
+        import metaflow
+
+        return getattr(metaflow, kind)("/".join(parts), _namespace_check=False)
+
+    @property
+    def tempdir(self):
+        """Folder for temporary files."""
+        return os.environ.get("METAFLOW_TEMPDIR", ".")
+
+
+_PATH = ("flow_name", "run_id", "step_name", "task_id")
+_ALWAYS = _PATH + ("retry_count", "origin_run_id", "namespace", "username", "tags")
+
+current = Current()

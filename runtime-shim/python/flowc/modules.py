@@ -1,0 +1,140 @@
+"""Puts our names into `sys.modules` as `metaflow`, and Metaflow's own behind them.
+
+A flow file that only asks for what we have never meets the real package, be it
+installed or not. The first name that is not ours imports the real one: under
+its own name, but with our exceptions, `current` and `ForeachFrame` already in
+place, so that there is one of each; then our `FlowSpec`, `step` and decorators
+are put over its own.
+"""
+
+import sys
+import types
+
+import flowc
+
+from . import exceptions
+from .current import Current, Parallel, current
+from .foreach import ForeachFrame
+
+
+def _exception_module():
+    module = types.ModuleType(exceptions.MODULE)
+    module.__dict__.update(exceptions.PUBLIC)
+    return module
+
+
+def _current_module():
+    module = types.ModuleType("metaflow.metaflow_current")
+    module.current = current
+    module.Current = Current
+    module.Parallel = Parallel
+    return module
+
+
+def _tuple_module():
+    module = types.ModuleType("metaflow.tuple_util")
+    module.ForeachFrame = ForeachFrame
+    module.foreach_frame_field_list = [
+        ("step", str),
+        ("var", str),
+        ("num_splits", int),
+        ("index", int),
+        ("value", str),
+    ]
+
+    def namedtuple_with_defaults(typename, field_descr, defaults=()):
+        import collections
+
+        made = collections.namedtuple(typename, [name for name, _ in field_descr])
+        made.__new__.__defaults__ = tuple(defaults)
+        made.__module__ = "__main__"
+        setattr(sys.modules["__main__"], typename, made)
+        return made
+
+    module.namedtuple_with_defaults = namedtuple_with_defaults
+    return module
+
+
+_ours = {}
+_real = None
+
+
+def install():
+    """Makes `import metaflow` find us."""
+    front = types.ModuleType("metaflow", flowc.__doc__)
+    front.__path__ = []
+    front.__all__ = flowc.__all__
+    for name in flowc.__all__:
+        setattr(front, name, getattr(flowc, name))
+    front.exception = _exception_module()
+    front.metaflow_current = _current_module()
+    front.tuple_util = _tuple_module()
+    front.__getattr__ = _foreign
+    _ours.update(
+        {
+            "metaflow": front,
+            "metaflow.exception": front.exception,
+            "metaflow.metaflow_current": front.metaflow_current,
+            "metaflow.tuple_util": front.tuple_util,
+        }
+    )
+    sys.modules.update(_ours)
+    sys.meta_path.insert(0, _Submodules)
+
+
+def _foreign(name):
+    """A name of `metaflow` that is not ours."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(_load(name), name)
+
+
+class _Submodules:
+    """Loads the real package when one of its modules is imported by name."""
+
+    @staticmethod
+    def find_spec(fullname, _path=None, _target=None):
+        if not fullname.startswith("metaflow.") or _real is not None or _loading:
+            return None
+        real = _load(fullname[len("metaflow.") :])
+        from importlib.machinery import PathFinder
+
+        return PathFinder.find_spec(fullname, real.__path__)
+
+
+_loading = []
+
+
+def _load(wanted):
+    global _real
+    if _real is not None:
+        return _real
+    if _loading:
+        raise AttributeError(wanted)
+    import importlib
+
+    del sys.modules["metaflow"]
+    _loading.append(wanted)
+    try:
+        real = importlib.import_module("metaflow")
+    except ImportError as error:
+        sys.modules.update(_ours)
+        if getattr(error, "name", None) != "metaflow":
+            raise
+        raise ImportError(
+            "flowc has no `%s`, and the package `metaflow`, which may have it, is not installed "
+            "for %s" % (wanted, sys.executable)
+        ) from None
+    except BaseException:
+        sys.modules.update(_ours)
+        raise
+    finally:
+        _loading.clear()
+    for name in flowc.__all__:
+        setattr(real, name, getattr(flowc, name))
+    for name, module in _ours.items():
+        if name != "metaflow":
+            sys.modules[name] = module
+            setattr(real, name.partition(".")[2], module)
+    _real = real
+    return real

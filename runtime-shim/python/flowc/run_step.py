@@ -1,0 +1,244 @@
+"""Runs the one step that this process was started for, and reports what it left."""
+
+import sys
+
+from . import flowspec, parameters, persist, transitions
+from .current import current
+from .exceptions import (
+    FailureHandledByCatch,
+    Fault,
+    MetaflowException,
+    MetaflowExceptionWrapper,
+    TaskOver,
+)
+from .foreach import set_stack
+from .store import Input, Inputs, InputStore, Store
+
+EXIT_CONFIGURATION = 20
+"""The shim's exit code for a task that cannot start as it is configured."""
+
+
+class Outcome:
+    """What `finish` will say."""
+
+    def __init__(self):
+        self.ok = False
+        self.error = None
+        self.retry = True
+        self.fault = None
+
+
+class Runner:
+    """One task, from its frame to `finish`."""
+
+    def __init__(self, wire, task):
+        self.wire = wire
+        self.task = task
+        self.began_to_finish = False
+        self.finished = False
+        self.inputs = [Input(wire, n, fields) for n, fields in enumerate(task.get("inputs") or ())]
+        self.catch = task.get("catch")
+        self.targets = list(task.get("next") or ())
+        transitions.plan = transitions.Plan(
+            task["step"],
+            task["kind"],
+            self.targets,
+            task.get("variable"),
+            task.get("empty_foreach"),
+        )
+
+    def take_over(self, flow):
+        """Called where the flow file calls a flow."""
+        if self.began_to_finish or type(flow).__name__ != self.task["flow"]:
+            return
+        self.run(flow)
+        raise TaskOver
+
+    def run(self, flow):
+        """Runs the step on `flow` and finishes the task."""
+        outcome = Outcome()
+        try:
+            body, arguments = self._prepare(flow)
+        except Fault as fault:
+            outcome.fault = fault
+        except Exception as error:
+            # Nothing of this depends on the attempt: a parameter, the plan.
+            outcome.error = error
+            outcome.retry = False
+        else:
+            self._call(flow, body, arguments, outcome)
+        self._finish(flow, outcome)
+
+    def fail(self, error):
+        """Finishes a task whose flow file ended before it called its flow."""
+        flow = flowspec.FlowSpec(use_cli=False)
+        flow.name = self.task["flow"]
+        self._begin(flow)
+        outcome = Outcome()
+        if isinstance(error, Fault):
+            outcome.fault = error
+        else:
+            outcome.error = error
+        self._finish(flow, outcome)
+
+    def _begin(self, flow):
+        flow._datastore = Store()
+        flow._loaded = {}
+        flow._current_step = self.task["step"]
+        flow._success = False
+        flow._task_ok = None
+        flow._exception = None
+        flow._foreach_var = None
+        flow._foreach_num_splits = None
+        flow._iteration_stack = []
+        if self.task.get("start"):
+            flow._foreach_stack = []
+
+    def _prepare(self, flow):
+        task = self.task
+        self._begin(flow)
+        body = getattr(flow, task["step"], None)
+        if not callable(body):
+            raise Fault(
+                EXIT_CONFIGURATION, "`%s` has no step `%s`" % (task["flow"], task["step"])
+            )
+        declared = flowspec.declared_parameters(type(flow))
+        constants = flowspec.declared_constants(type(flow))
+        if task.get("start") and task.get("parameters") is not None:
+            self.inputs = [self._first_input(flow, declared, constants)]
+        if not self.inputs:
+            raise Fault(EXIT_CONFIGURATION, "step `%s` was given no inputs" % task["step"])
+        first = self.inputs[0]
+        for name, _ in declared:
+            flowspec.make_read_only(type(flow), name, lambda name=name: first.load(name))
+        for name, value in constants:
+            flowspec.make_read_only(type(flow), name, lambda value=value: value)
+        flowspec.make_read_only(type(flow), "_graph_info", lambda: first.load("_graph_info"))
+        names = [name for name, _ in declared]
+        self._fill_current(flow, names)
+        set_stack(flow, task, self.inputs)
+        if task["kind"] != "join":
+            flow._datastore.inherit(first)
+            return body, ()
+        passed_down = names + [name for name, _ in constants] + ["_graph_info"]
+        flow._datastore.inherit(first, passed_down)
+        parents = [] if task.get("empty") else self.inputs
+        return body, (Inputs([(parent.step, self._view(flow, parent)) for parent in parents]),)
+
+    def _view(self, flow, parent):
+        view = object.__new__(type(flow))
+        view._prepare(InputStore(parent))
+        return view
+
+    def _first_input(self, flow, declared, constants):
+        """Stores the pseudo task `_parameters` and returns it as an input."""
+        task = self.task
+        values = parameters.values(
+            declared, task["parameters"], task["flow"], task.get("username"), task.get("ds_type")
+        )
+        graph_info = dict(task.get("graph_info") or {})
+        graph_info["parameters"] = [
+            {"name": name, "type": type(parameter).__name__} for name, parameter in declared
+        ]
+        graph_info["constants"] = [
+            {"name": name, "type": type(value).__name__} for name, value in constants
+        ]
+        values.update(constants)
+        values.update(
+            name=task["flow"],
+            _foreach_stack=[],
+            _graph_info=graph_info,
+            _success=True,
+            _task_ok=True,
+            _transition=None,
+        )
+        spool = persist.spool_names(task["spool_dir"], "parameters")
+        for name in sorted(values):
+            self.wire.send(persist.frame(name, values[name], spool))
+        answer = self.wire.ask({"op": "parameters"})
+        fields = {"step": "_parameters", "objects": answer["objects"]}
+        return Input(self.wire, 0, fields)
+
+    def _fill_current(self, flow, parameter_names):
+        task = self.task
+        values = {
+            "flow_name": task["flow"],
+            "run_id": task["run_id"],
+            "step_name": task["step"],
+            "task_id": task["task_id"],
+            "retry_count": task["attempt"],
+            "origin_run_id": task.get("origin_run_id"),
+            "namespace": task.get("namespace"),
+            "username": task.get("username"),
+            "tags": task.get("tags") or [],
+            "parameter_names": parameter_names,
+        }
+        project = task.get("project")
+        if project:
+            name, branch = project["name"], project["branch"]
+            values["project_name"] = name
+            values["branch_name"] = branch
+            values["is_user_branch"] = branch.startswith("user.")
+            values["is_production"] = branch == "prod" or branch.startswith("prod.")
+            values["project_flow_name"] = "%s.%s.%s" % (name, branch, task["flow"])
+        current._fill(values, lambda: flow._graph_info)
+
+    def _call(self, flow, body, arguments, outcome):
+        task = self.task
+        variable = self.catch and self.catch.get("variable")
+        try:
+            if self.catch and task["attempt"] > task["retries"]:
+                raise FailureHandledByCatch(task["attempt"])
+            if task.get("timeout_s"):
+                from .timeout import limit
+
+                with limit(task["timeout_s"], task["step"], self.wire):
+                    body(*arguments)
+            else:
+                body(*arguments)
+            if variable:
+                setattr(flow, variable, None)
+        except Fault as fault:
+            outcome.fault = fault
+            return
+        except BaseException as error:
+            outcome.error = error
+            outcome.retry = not isinstance(error, transitions.EmptyForeach)
+            if self.catch and isinstance(error, Exception) and task.get("last_attempt"):
+                self._caught(flow, variable, error)
+                outcome.ok = True
+                outcome.error = None
+            return
+        if flow._transition is None and self.targets:
+            try:
+                transitions.check([], None)
+            except MetaflowException as error:
+                outcome.error = error
+                outcome.retry = False
+                return
+        flow._success = True
+        outcome.ok = True
+
+    def _caught(self, flow, variable, error):
+        wrapped = MetaflowExceptionWrapper(error)
+        if self.catch.get("print_exception", True):
+            head = "@catch caught an exception from %s" % flow
+            lines = (wrapped.stacktrace or str(wrapped)).splitlines()
+            print("\n>  ".join([head] + lines), file=sys.stderr)
+        flow._transition = (self.targets, None)
+        flow._catch_exception = wrapped
+        if variable:
+            setattr(flow, variable, wrapped)
+
+    def _finish(self, flow, outcome):
+        self.began_to_finish = True
+        report = persist.persist(flow, self.task, self.wire, outcome)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:
+                pass
+        # From here on the other side may leave: the answer is all that is still wanted of it.
+        self.wire.over = True
+        self.wire.ask(report)
+        self.finished = True

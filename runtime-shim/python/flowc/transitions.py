@@ -1,0 +1,140 @@
+"""`self.next`: what was called is compared with what the compiler read."""
+
+from .exceptions import InvalidNextException
+
+VALUE_MAX = 30
+"""Longest text of a foreach element in `_foreach_values`, in characters (Metaflow's default)."""
+
+
+class Plan:
+    """What the plan says about the step that runs."""
+
+    def __init__(self, step, kind, targets, variable, empty_foreach):
+        self.step = step
+        self.kind = kind
+        self.targets = targets
+        self.variable = variable
+        self.may_be_empty = empty_foreach == "join"
+
+
+plan = None
+"""The running step's; one process runs one step."""
+
+
+class EmptyForeach(InvalidNextException):
+    """A foreach over nothing; another attempt would find the same."""
+
+
+EmptyForeach.__module__ = InvalidNextException.__module__
+EmptyForeach.__name__ = EmptyForeach.__qualname__ = InvalidNextException.__name__
+
+
+def is_join(flow):
+    """Whether the step that runs is a join."""
+    return plan is not None and plan.kind == "join"
+
+
+def follow(flow, targets, options):
+    """Carries out `self.next`."""
+    step = flow._current_step
+    variable = options.pop("foreach", None)
+    for later in ("condition", "num_parallel"):
+        if options.pop(later, None) is not None:
+            raise InvalidNextException(
+                "Step *%s* passes `%s` to self.next(), which this version of flowc does not "
+                "support." % (step, later)
+            )
+    if options:
+        raise InvalidNextException(
+            "Step *%s* passes an unknown keyword argument '%s' to self.next()."
+            % (step, next(iter(options)))
+        )
+    if flow._transition is not None:
+        raise InvalidNextException(
+            "Multiple self.next() calls detected in step *%s*. Call self.next() only once." % step
+        )
+    names = [_name(flow, step, number, target) for number, target in enumerate(targets, 1)]
+    if variable:
+        _split(flow, step, names, variable)
+    elif not names:
+        raise InvalidNextException(
+            "Step *%s* has an invalid self.next() transition. Specify at least one step function "
+            "as an argument in self.next()." % step
+        )
+    check(names, variable or None)
+    flow._transition = (names, variable)
+
+
+def check(names, variable):
+    """Compares a transition with the plan."""
+    if names != plan.targets or variable != plan.variable:
+        raise InvalidNextException(
+            "Based on static analysis of the code, step *%s* was expected to transition to "
+            "step(s) *%s*. However, when the code was executed, self.next() was called with *%s*. "
+            "Make sure there is only one unconditional self.next() call in the end of your step."
+            % (plan.step, _shown(plan.targets, plan.variable), _shown(names, variable))
+        )
+
+
+def _shown(names, variable):
+    shown = ", ".join(names) or "nothing"
+    return "%s (foreach `%s`)" % (shown, variable) if variable else shown
+
+
+def _name(flow, step, number, target):
+    try:
+        name = target.__func__.__name__
+    except AttributeError:
+        raise InvalidNextException(
+            "In step *%s* the %d. argument in self.next() is not a function. Make sure all "
+            "arguments in self.next() are methods of the Flow class." % (step, number)
+        ) from None
+    if not hasattr(flow, name):
+        raise InvalidNextException(
+            "Step *%s* specifies a self.next() transition to an unknown step, *%s*." % (step, name)
+        )
+    return name
+
+
+def _split(flow, step, names, variable):
+    if not isinstance(variable, str):
+        raise InvalidNextException(
+            "Step *%s* has an invalid self.next() transition. The argument to 'foreach' must be "
+            "a string." % step
+        )
+    if len(names) != 1:
+        raise InvalidNextException(
+            "Step *%s* has an invalid self.next() transition. Specify exactly one target for "
+            "'foreach'." % step
+        )
+    try:
+        elements = getattr(flow, variable)
+    except AttributeError:
+        raise InvalidNextException(
+            "Foreach variable *self.%s* in step *%s* does not exist. Check your variable."
+            % (variable, step)
+        ) from None
+    try:
+        values = [shown(element) for element in elements]
+    except Exception as error:
+        raise InvalidNextException(
+            "Foreach variable *self.%s* in step *%s* is not iterable. Please check details: %s"
+            % (variable, step, error)
+        ) from None
+    if not values and not plan.may_be_empty:
+        raise EmptyForeach(
+            "Foreach iterator over *%s* in step *%s* produced zero splits. Check your variable."
+            % (variable, step)
+        )
+    flow._foreach_values = values
+    flow._foreach_num_splits = len(values)
+    flow._foreach_var = variable
+
+
+def shown(element):
+    """A foreach element as Metaflow shows it."""
+    if not isinstance(element, (str, int, float)):
+        import reprlib
+
+        element = reprlib.Repr().repr(element)
+    return str(element)[:VALUE_MAX]
