@@ -1,13 +1,22 @@
 //! The Python front end, static: nothing of the user's code is run.
+//!
+//! `parse` turns text into a syntax tree, `names` says what imports and definitions bind, `classes` picks the flow class,
+//! `members` reads its body by way of `steps`, `transition`, `decorators` and `parameters`, and `lower` puts the flow together.
+//! Whatever is not understood is a diagnostic; the rest is still read.
 
-use crate::diag::Diagnostics;
-use crate::ir::flow::Flow;
-use crate::source::{FileId, SourceTree};
+mod classes;
+mod decorators;
+mod docstring;
+mod known;
+mod literal;
+mod lower;
+mod members;
+mod names;
+mod parameters;
+mod parse;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod transition;
 
-/// Reads the flow of `file`; `class` is the part after the colon in `file.py:Class`.
-///
-/// Returns what could be understood even if there are errors; `None` only if no flow was found.
-pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Flow>, Diagnostics) {
-    let _ = (tree, file, class);
-    (None, Diagnostics::default())
-}
+pub use lower::lower;

@@ -1,0 +1,188 @@
+//! Python literals, and the little arithmetic that people write among them (`60 * 60`, `"a" "b"`).
+
+use indexmap::IndexMap;
+use ruff_python_ast::{Expr, Number, Operator, UnaryOp};
+use ruff_text_size::{Ranged, TextRange};
+
+use crate::ir::flow::Literal;
+
+/// Why an expression is no literal, and which part of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotLiteral {
+    pub(super) range: TextRange,
+    pub(super) why: Why,
+}
+
+impl NotLiteral {
+    /// A part that only Python could evaluate.
+    pub(super) fn computed(range: TextRange) -> Self {
+        let why = Why::Computed;
+        Self { range, why }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Names, calls and all else that only Python can evaluate.
+    Computed,
+    /// An integer that does not fit 64 bits.
+    TooLong,
+    /// A float that is infinite.
+    NotFinite,
+    /// Bytes, sets, complex numbers, `...`.
+    Kind,
+    /// A dictionary key that is no string.
+    Key,
+}
+
+impl Why {
+    /// A label's text.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Computed => "only Python could evaluate this",
+            Self::TooLong => "this integer does not fit 64 bits",
+            Self::NotFinite => "this number is not finite",
+            Self::Kind => "bytes, sets, complex numbers and `...` have no counterpart in a target",
+            Self::Key => "a key must be a string",
+        }
+    }
+}
+
+/// The literal that an expression is, or the innermost part that prevents it.
+pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
+    let no = |why| {
+        Err(NotLiteral {
+            range: expr.range(),
+            why,
+        })
+    };
+    if expr.is_none_literal_expr() {
+        return Ok(Literal::None);
+    }
+    if let Some(boolean) = expr.as_boolean_literal_expr() {
+        return Ok(Literal::Bool(boolean.value));
+    }
+    if let Some(string) = expr.as_string_literal_expr() {
+        return Ok(Literal::Str(string.value.to_str().to_owned()));
+    }
+    if let Some(number) = expr.as_number_literal_expr() {
+        return match &number.value {
+            Number::Int(int) => int
+                .as_i64()
+                .map_or_else(|| no(Why::TooLong), |int| Ok(Literal::Int(int))),
+            Number::Float(float) if float.is_finite() => Ok(Literal::Float(*float)),
+            Number::Float(_) => no(Why::NotFinite),
+            Number::Complex { .. } => no(Why::Kind),
+        };
+    }
+    if let Some(list) = expr.as_list_expr() {
+        return sequence(&list.elts);
+    }
+    if let Some(tuple) = expr.as_tuple_expr() {
+        return sequence(&tuple.elts);
+    }
+    if let Some(dict) = expr.as_dict_expr() {
+        let mut values = IndexMap::new();
+        for item in &dict.items {
+            let Some(key) = &item.key else {
+                return Err(NotLiteral::computed(item.value.range()));
+            };
+            let Literal::Str(name) = literal(key)? else {
+                return Err(NotLiteral {
+                    range: key.range(),
+                    why: Why::Key,
+                });
+            };
+            values.insert(name, literal(&item.value)?);
+        }
+        return Ok(Literal::Dict(values));
+    }
+    if let Some(unary) = expr.as_unary_op_expr() {
+        return negated(unary.op, &unary.operand).unwrap_or_else(|| no(Why::Computed));
+    }
+    if let Some(binary) = expr.as_bin_op_expr() {
+        let (left, right) = (literal(&binary.left)?, literal(&binary.right)?);
+        return match combined(binary.op, left, right) {
+            Ok(value) => Ok(value),
+            Err(why) => no(why),
+        };
+    }
+    let kind =
+        expr.is_bytes_literal_expr() || expr.is_set_expr() || expr.is_ellipsis_literal_expr();
+    no(if kind { Why::Kind } else { Why::Computed })
+}
+
+fn sequence(items: &[Expr]) -> Result<Literal, NotLiteral> {
+    items
+        .iter()
+        .map(literal)
+        .collect::<Result<_, _>>()
+        .map(Literal::List)
+}
+
+/// `-x`, `+x`; `None` for what is no sign of a number.
+fn negated(op: UnaryOp, operand: &Expr) -> Option<Result<Literal, NotLiteral>> {
+    let minus = match op {
+        UnaryOp::USub => true,
+        UnaryOp::UAdd => false,
+        UnaryOp::Invert | UnaryOp::Not => return None,
+    };
+    // The least integer has no positive counterpart that fits.
+    if minus
+        && let Some(number) = operand.as_number_literal_expr()
+        && let Number::Int(int) = &number.value
+        && int.as_u64() == Some(i64::MIN.unsigned_abs())
+    {
+        return Some(Ok(Literal::Int(i64::MIN)));
+    }
+    let value = match literal(operand) {
+        Ok(value) => value,
+        Err(error) => return Some(Err(error)),
+    };
+    match value {
+        Literal::Int(int) if minus => int.checked_neg().map(|int| Ok(Literal::Int(int))),
+        Literal::Float(float) if minus => Some(Ok(Literal::Float(-float))),
+        Literal::Int(_) | Literal::Float(_) => Some(Ok(value)),
+        Literal::None
+        | Literal::Bool(_)
+        | Literal::Str(_)
+        | Literal::List(_)
+        | Literal::Dict(_) => None,
+    }
+}
+
+/// Sums and products of integers, floats and strings, exactly as Python computes them.
+fn combined(op: Operator, left: Literal, right: Literal) -> Result<Literal, Why> {
+    if let (Literal::Int(a), Literal::Int(b)) = (&left, &right) {
+        let (a, b) = (*a, *b);
+        let value = if op == Operator::Add {
+            a.checked_add(b)
+        } else if op == Operator::Sub {
+            a.checked_sub(b)
+        } else if op == Operator::Mult {
+            a.checked_mul(b)
+        } else {
+            return Err(Why::Computed);
+        };
+        return value.map(Literal::Int).ok_or(Why::TooLong);
+    }
+    if let (Literal::Float(a), Literal::Float(b)) = (&left, &right) {
+        let value = if op == Operator::Add {
+            a + b
+        } else if op == Operator::Sub {
+            a - b
+        } else if op == Operator::Mult {
+            a * b
+        } else {
+            return Err(Why::Computed);
+        };
+        return value
+            .is_finite()
+            .then_some(Literal::Float(value))
+            .ok_or(Why::NotFinite);
+    }
+    if let (Literal::Str(a), Literal::Str(b), Operator::Add) = (left, right, op) {
+        return Ok(Literal::Str(a + &b));
+    }
+    Err(Why::Computed)
+}

@@ -1,0 +1,351 @@
+//! `self.next(...)`: where it stands and what it says.
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{Expr, ExprCall, Keyword, Stmt, StmtFunctionDef};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::lower::Context;
+use crate::diag::suggest::closest;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::flow::{Next, Spanned};
+use crate::source::Span;
+
+/// What a step's body says about the way on.
+pub(super) struct Transition {
+    /// What could be read.
+    pub(super) next: Option<Next>,
+    /// Something could not, and was reported.
+    pub(super) unread: bool,
+}
+
+/// Name of the first argument, `self` by custom.
+pub(super) fn receiver(function: &StmtFunctionDef) -> Option<&str> {
+    let parameters = &function.parameters;
+    parameters
+        .posonlyargs
+        .iter()
+        .chain(&parameters.args)
+        .next()
+        .map(|parameter| parameter.parameter.name.as_str())
+}
+
+/// Whether the last statement is `self.next(...)`.
+pub(super) fn ends_in_next(function: &StmtFunctionDef) -> bool {
+    let receiver = receiver(function).unwrap_or("self");
+    function
+        .body
+        .last()
+        .and_then(|stmt| tail_call(stmt, receiver))
+        .is_some()
+}
+
+/// The call, if the statement is nothing else.
+fn tail_call<'a>(stmt: &'a Stmt, receiver: &str) -> Option<&'a ExprCall> {
+    let call = stmt.as_expr_stmt()?.value.as_call_expr()?;
+    is_next(call, receiver).then_some(call)
+}
+
+fn is_next(call: &ExprCall, receiver: &str) -> bool {
+    attribute_of(&call.func, receiver) == Some("next")
+}
+
+/// `x` of `self.x`.
+fn attribute_of<'a>(expr: &'a Expr, receiver: &str) -> Option<&'a str> {
+    let attribute = expr.as_attribute_expr()?;
+    let name = attribute.value.as_name_expr()?;
+    (name.id.as_str() == receiver).then_some(attribute.attr.as_str())
+}
+
+/// Reads the transition of a step and reports every `self.next` that does not count.
+pub(super) fn read(context: &mut Context<'_>, function: &StmtFunctionDef) -> Transition {
+    let receiver = receiver(function).unwrap_or("self");
+    let tail = function
+        .body
+        .last()
+        .and_then(|stmt| tail_call(stmt, receiver));
+    let mut finder = Finder {
+        receiver,
+        calls: Vec::new(),
+    };
+    finder.visit_body(&function.body);
+    let misplaced: Vec<&ExprCall> = finder
+        .calls
+        .into_iter()
+        .filter(|call| tail.is_none_or(|tail| tail.range() != call.range()))
+        .collect();
+
+    let mut result = Transition {
+        next: None,
+        unread: !misplaced.is_empty(),
+    };
+    for call in &misplaced {
+        report_misplaced(context, function, call);
+    }
+    // What a misplaced call names is kept too: else its steps would seem unreachable.
+    for call in tail.into_iter().chain(misplaced.iter().copied()) {
+        let counts = tail.is_some_and(|tail| tail.range() == call.range());
+        let before = context.found.clone();
+        let (next, understood) = read_call(context, call, receiver);
+        if !counts {
+            context.found = before;
+        }
+        result.unread |= !understood;
+        result.next = merged(result.next, next);
+    }
+    result
+}
+
+fn merged(known: Option<Next>, more: Option<Next>) -> Option<Next> {
+    let Some(mut known) = known else {
+        return more;
+    };
+    for target in more.into_iter().flat_map(|next| next.targets) {
+        if known.targets.iter().all(|seen| seen.value != target.value) {
+            known.targets.push(target);
+        }
+    }
+    Some(known)
+}
+
+fn report_misplaced(context: &mut Context<'_>, function: &StmtFunctionDef, call: &ExprCall) {
+    let source = context.source;
+    let span = source.span(call);
+    let text = source.text(call);
+    let step = function.name.as_str();
+    let message = format!("`self.next` is not the last statement of `{step}`");
+    let Some(last) = function.body.last() else {
+        return;
+    };
+    let finding = Diagnostic::error(Code::FC0007, message, span, "does not count here");
+    let returned = last.as_return_stmt().filter(|last| {
+        last.value
+            .as_ref()
+            .is_some_and(|value| value.range() == call.range())
+    });
+    let finding = if returned.is_some() {
+        finding
+            .help("write it as a statement of its own, without `return`")
+            .fix(source.span(last), text, "remove `return`")
+    } else if last.range().contains_range(call.range()) {
+        let label = "the last statement decides by itself; the graph must be known before";
+        finding
+            .label(head_of(context, last), label)
+            .help("compute what is needed, then end the step in a single `self.next(...)`")
+    } else {
+        finding
+            .label(head_of(context, last), "the last statement is this")
+            .help("move it to the end of the step, outside any block; a step has exactly one")
+    };
+    context.found.push(finding);
+}
+
+/// The first line of a statement: a whole block would drown the message.
+fn head_of(context: &Context<'_>, stmt: &Stmt) -> Span {
+    let mut span = context.source.span(stmt);
+    let text = context.source.text(stmt);
+    let length = text.lines().next().unwrap_or_default().trim_end().len();
+    span.end = span.start + length as u32;
+    span
+}
+
+/// Reads one call; the flag says whether everything in it was understood.
+fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Option<Next>, bool) {
+    let before = context.found.len();
+    let mut targets = Vec::new();
+    let mut switch = None;
+    for argument in &call.arguments.args {
+        if let Some(dict) = argument.as_dict_expr() {
+            switch = Some(argument.range());
+            for item in &dict.items {
+                let step = attribute_of(&item.value, receiver);
+                targets.extend(step.map(|step| spanned(context, &item.value, step)));
+            }
+            continue;
+        }
+        targets.extend(target(context, argument, receiver));
+    }
+
+    let mut foreach = None;
+    for keyword in &call.arguments.keywords {
+        match keyword.arg.as_deref() {
+            Some("foreach") => foreach = read_foreach(context, keyword, receiver),
+            Some("condition") => switch = switch.or(Some(keyword.range())),
+            Some("num_parallel") => {
+                let span = context.source.span(keyword);
+                let message = "`num_parallel` is not supported yet";
+                let help = "for independent tasks use `foreach`; gangs come with a later version";
+                context.found.push(
+                    Diagnostic::error(Code::FC0009, message, span, "a gang of tasks").help(help),
+                );
+            }
+            Some(name) => unknown_keyword(context, keyword, name),
+            None => unreadable(context, keyword.range(), "`**` hides the keywords", None),
+        }
+    }
+
+    if let Some(range) = switch {
+        let span = context.source.span(&range);
+        let message = "a switch is not supported yet";
+        let finding = Diagnostic::error(Code::FC0008, message, span, "a choice between steps");
+        let help = "decide inside one step with `if`, or split into all branches and let the unneeded ones do nothing";
+        context.found.push(finding.help(help));
+    } else if call.arguments.args.is_empty() && context.found.len() == before {
+        unreadable(
+            context,
+            call.range(),
+            "no step is named",
+            Some("name the next step, as in `self.next(self.end)`"),
+        );
+    } else if let Some(variable) = &foreach
+        && call.arguments.args.len() > 1
+    {
+        let label = "a foreach leads to one step";
+        let help = format!(
+            "fan out into one step, as in `self.next(self.work, foreach=\"{}\")`, and split from there",
+            variable.value
+        );
+        unreadable(context, call.range(), label, Some(&help));
+    }
+
+    let understood = context.found.len() == before;
+    let next = (!targets.is_empty()).then(|| Next {
+        span: context.source.span(call),
+        targets,
+        foreach,
+    });
+    (next, understood)
+}
+
+fn spanned(context: &Context<'_>, node: &impl Ranged, text: &str) -> Spanned<String> {
+    Spanned {
+        value: text.to_owned(),
+        span: context.source.span(node),
+    }
+}
+
+/// A positional argument; where the intent is plain, the step is kept although the form is refused.
+fn target(context: &mut Context<'_>, expr: &Expr, receiver: &str) -> Option<Spanned<String>> {
+    if let Some(step) = attribute_of(expr, receiver) {
+        // An empty name comes from a syntax error, which has been reported.
+        return (!step.is_empty()).then(|| spanned(context, expr, step));
+    }
+    let called = expr
+        .as_call_expr()
+        .and_then(|call| attribute_of(&call.func, receiver));
+    let named = expr.as_name_expr().map(|name| name.id.as_str());
+    let quoted = expr
+        .as_string_literal_expr()
+        .map(|text| text.value.to_str());
+    let (step, label) = if let Some(step) = called {
+        (step, "this calls the step")
+    } else if let Some(name) = named {
+        (name, "this is no step of the flow object")
+    } else if let Some(text) = quoted {
+        (text, "this is a string")
+    } else {
+        let help = format!("name the step itself, as in `{receiver}.train`");
+        unreadable(
+            context,
+            expr.range(),
+            "only Python could evaluate this",
+            Some(&help),
+        );
+        return None;
+    };
+    if step.is_empty() {
+        return None;
+    }
+    let span = context.source.span(expr);
+    let replacement = format!("{receiver}.{step}");
+    let message = "a target of `self.next` must be written as a method of the flow";
+    context.found.push(
+        Diagnostic::error(Code::FC0006, message, span, label)
+            .help(format!("write `{replacement}`"))
+            .fix(span, replacement, "name the step"),
+    );
+    Some(spanned(context, expr, step))
+}
+
+fn read_foreach(
+    context: &mut Context<'_>,
+    keyword: &Keyword,
+    receiver: &str,
+) -> Option<Spanned<String>> {
+    let value = &keyword.value;
+    if let Some(text) = value.as_string_literal_expr() {
+        let text = text.value.to_str();
+        if !is_identifier(text) {
+            let help = "name an attribute that the step sets, as in `foreach=\"items\"`";
+            let label = "not the name of an attribute";
+            unreadable(context, value.range(), label, Some(help));
+        }
+        return Some(spanned(context, value, text));
+    }
+    let name = attribute_of(value, receiver)
+        .or_else(|| value.as_name_expr().map(|name| name.id.as_str()))
+        .filter(|name| !name.is_empty());
+    let span = context.source.span(value);
+    let message = "`foreach` must be the name of an artifact as a string";
+    let finding = Diagnostic::error(Code::FC0006, message, span, "not a literal string");
+    let finding = if let Some(name) = name {
+        finding
+            .help(format!(
+                "write `foreach=\"{name}\"`, with `self.{name}` set in this step"
+            ))
+            .fix(span, format!("\"{name}\""), "name the artifact")
+    } else {
+        finding
+            .help("store the list first, as in `self.items = ...`, and write `foreach=\"items\"`")
+    };
+    context.found.push(finding);
+    name.map(|name| spanned(context, value, name))
+}
+
+fn is_identifier(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
+}
+
+fn unknown_keyword(context: &mut Context<'_>, keyword: &Keyword, name: &str) {
+    let name_range = keyword.arg.as_ref().map_or(keyword.range(), Ranged::range);
+    let span = context.source.span(&name_range);
+    let message = format!("`self.next` has no argument `{name}`");
+    let finding = Diagnostic::error(Code::FC0006, message, span, "unknown argument");
+    let known = ["foreach", "condition", "num_parallel"];
+    context.found.push(match closest(name, known.into_iter()) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(
+            span,
+            near,
+            format!("rename to `{near}`"),
+        ),
+        None => finding.help("besides steps it takes `foreach=\"...\"` only"),
+    });
+}
+
+fn unreadable(context: &mut Context<'_>, range: TextRange, label: &str, help: Option<&str>) {
+    let span = context.source.span(&range);
+    let message = "this form of `self.next` is not understood";
+    let mut finding = Diagnostic::error(Code::FC0006, message, span, label);
+    finding.help = help.map(str::to_owned);
+    context.found.push(finding);
+}
+
+/// Every `self.next(...)` of a body, nested functions included.
+struct Finder<'a> {
+    receiver: &'a str,
+    calls: Vec<&'a ExprCall>,
+}
+
+impl<'a> Visitor<'a> for Finder<'a> {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        if let Some(call) = expr.as_call_expr()
+            && is_next(call, self.receiver)
+        {
+            self.calls.push(call);
+        }
+        visitor::walk_expr(self, expr);
+    }
+}
