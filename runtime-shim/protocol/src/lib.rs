@@ -5,6 +5,7 @@
 
 pub mod environment;
 pub mod exit;
+pub mod flow_ir;
 pub mod identity;
 pub mod manifest;
 pub mod split;

@@ -8,9 +8,12 @@
 //! - [`package`] gives the code package its one identity.
 
 pub mod capabilities;
+pub mod ir;
+pub mod literal;
 pub mod names;
 pub mod package;
 pub mod profile;
+pub mod writer;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;

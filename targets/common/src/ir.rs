@@ -1,0 +1,107 @@
+//! `flow.ir.json`, which stands beside every bundle.
+
+use flowc_core::ir::flow::{Literal, ParameterType};
+use flowc_core::ir::plan::{Attributes, Plan, PlanParameter, PlanStep, StepId, StepKind};
+use flowc_protocol::flow_ir::{self, FlowIr};
+use flowc_protocol::manifest;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::BundleFile;
+use crate::literal::to_json;
+use crate::writer;
+
+/// Prints the view of the plan that policy tools read.
+pub fn flow_ir(plan: &Plan) -> BundleFile {
+    let view = FlowIr {
+        version: flow_ir::VERSION,
+        flow: plan.flow.clone(),
+        file: plan.file.clone(),
+        doc: plan.doc.clone(),
+        project: plan.project.as_ref().map(|project| project.name.clone()),
+        schedule: plan.schedule.as_ref().map(|schedule| flow_ir::Schedule {
+            cron: schedule.cron.clone(),
+            timezone: schedule.timezone.clone(),
+        }),
+        parameters: plan.parameters.iter().map(parameter).collect(),
+        steps: plan.steps.iter().map(|(_, one)| step(plan, one)).collect(),
+    };
+    // The view holds only texts, numbers and lists with text keys, which always become JSON.
+    let value = serde_json::to_value(&view).unwrap_or(Value::Null);
+    BundleFile {
+        path: flow_ir::FILE_NAME.to_owned(),
+        text: writer::json(&value),
+    }
+}
+
+fn parameter(parameter: &PlanParameter) -> flow_ir::Parameter {
+    flow_ir::Parameter {
+        name: parameter.name.clone(),
+        ty: match parameter.ty {
+            ParameterType::Str => manifest::ParameterType::Str,
+            ParameterType::Int => manifest::ParameterType::Int,
+            ParameterType::Float => manifest::ParameterType::Float,
+            ParameterType::Bool => manifest::ParameterType::Bool,
+            ParameterType::Json => manifest::ParameterType::Json,
+        },
+        default: parameter.default.as_ref().map(to_json),
+        required: parameter.required,
+    }
+}
+
+fn step(plan: &Plan, step: &PlanStep) -> flow_ir::Step {
+    let names = |ids: &[StepId]| ids.iter().map(|id| plan.steps[*id].name.clone()).collect();
+    let resources = step.resources;
+    flow_ir::Step {
+        name: step.name.clone(),
+        kind: match step.kind {
+            StepKind::Linear => manifest::StepKind::Linear,
+            StepKind::Split { .. } => manifest::StepKind::Split,
+            StepKind::Foreach { .. } => manifest::StepKind::Foreach,
+            StepKind::Join { .. } => manifest::StepKind::Join,
+            StepKind::End => manifest::StepKind::End,
+        },
+        line: step.line,
+        next: names(&step.next),
+        foreach: names(&step.foreach),
+        resources: flow_ir::Resources {
+            cpu_milli: resources.cpu_milli,
+            memory_mib: resources.memory_mib,
+            gpu: resources.gpu,
+            disk_mib: resources.disk_mib,
+            shared_memory_mib: resources.shared_memory_mib,
+        },
+        image: image(step),
+        retries: step.retry.times,
+        timeout_s: step.timeout_s,
+        catch: step.catch.is_some(),
+        environment: step.environment.keys().cloned().collect(),
+        attributes: [("batch", &step.batch), ("kubernetes", &step.kubernetes)]
+            .into_iter()
+            .filter_map(|(name, written)| Some((name.to_owned(), attributes(written.as_ref()?))))
+            .collect(),
+    }
+}
+
+fn attributes(written: &Attributes) -> IndexMap<String, Value> {
+    let values = written.values.iter();
+    values
+        .map(|(name, (value, _))| (name.clone(), to_json(value)))
+        .collect()
+}
+
+/// The image that a step names itself.
+fn image(step: &PlanStep) -> Option<String> {
+    let written = [&step.batch, &step.kubernetes].into_iter().flatten();
+    written
+        .filter_map(|attributes| attributes.values.get("image"))
+        .find_map(|(value, _)| match value {
+            Literal::Str(text) => Some(text.clone()),
+            Literal::None
+            | Literal::Bool(_)
+            | Literal::Int(_)
+            | Literal::Float(_)
+            | Literal::List(_)
+            | Literal::Dict(_) => None,
+        })
+}
