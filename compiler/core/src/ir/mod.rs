@@ -5,4 +5,5 @@
 
 pub mod arena;
 pub mod flow;
+mod invariants;
 pub mod plan;

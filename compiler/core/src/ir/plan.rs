@@ -45,6 +45,15 @@ pub struct Plan {
     pub decorators: Vec<DecoratorInfo>,
 }
 
+impl Plan {
+    /// Checks, in debug builds, what the fields of this module promise.
+    pub fn assert_invariants(&self) {
+        if cfg!(debug_assertions) {
+            super::invariants::check(self);
+        }
+    }
+}
+
 /// A step with everything resolved.
 #[derive(Clone, Debug)]
 pub struct PlanStep {

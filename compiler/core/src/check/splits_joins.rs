@@ -1,0 +1,532 @@
+//! Every split is closed by one join that receives all its branches.
+//!
+//! Steps are visited in topological order; each carries the innermost open branch that it lies in.
+//! A split opens a branch per target, a join closes them, and the end must lie in none.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use super::graph::{Edge, Graph};
+use super::prose::names;
+use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::ir::flow::FlowStepId;
+
+/// Most splits that may be open around one step.
+///
+/// Regions nest as splits do, and back ends walk them by recursion; Metaflow's own recursive lint gives up at about 1 000.
+pub(crate) const NESTING_MAX: usize = 128;
+
+/// A branch of an open split.
+struct Scope {
+    split: FlowStepId,
+    branch: usize,
+    outer: Option<ScopeId>,
+    depth: usize,
+}
+
+/// Position in [`Walk::scopes`].
+type ScopeId = usize;
+
+/// What is known of a flow whose splits and joins match; lists are indexed by the step's position in the arena.
+pub(crate) struct Structure {
+    /// Steps that can be reached, each after all its predecessors; among those free to stand anywhere, source order decides.
+    pub(crate) order: Vec<FlowStepId>,
+    /// The join that closes a split.
+    pub(crate) join: Vec<Option<FlowStepId>>,
+    /// The split that a join closes.
+    pub(crate) split: Vec<Option<FlowStepId>>,
+    /// Position, in its split's transition, of the innermost branch that is open where a step is left; 0 outside any.
+    pub(crate) branch: Vec<usize>,
+    /// Foreach splits open around a step, outermost first.
+    pub(crate) foreach: Vec<Vec<FlowStepId>>,
+}
+
+/// Matches splits and joins of the steps that can be reached.
+pub(super) fn check(graph: &Graph, reachable: &[bool]) -> (Structure, Diagnostics) {
+    let mut walk = Walk::new(graph, reachable);
+    let order = topological(graph, reachable);
+    for id in &order {
+        walk.visit(*id);
+    }
+    walk.blame_what_is_cut_short(reachable);
+    let Walk {
+        found,
+        blamed,
+        structure,
+        ..
+    } = walk;
+    let mut diagnostics = Diagnostics::default();
+    for (splits, diagnostic) in found {
+        if !splits.iter().any(|split| blamed[split.index()]) {
+            diagnostics.push(diagnostic);
+        }
+    }
+    (Structure { order, ..structure }, diagnostics)
+}
+
+/// Kahn's algorithm; steps in or behind a cycle are left out.
+fn topological(graph: &Graph, reachable: &[bool]) -> Vec<FlowStepId> {
+    let is_live = |edge: &&Edge| reachable[edge.from.index()];
+    let mut waits: Vec<usize> = graph
+        .into
+        .iter()
+        .map(|edges| edges.iter().filter(is_live).count())
+        .collect();
+    let mut ready: BinaryHeap<Reverse<FlowStepId>> = graph
+        .steps()
+        .map(|(id, _)| id)
+        .filter(|id| reachable[id.index()] && waits[id.index()] == 0)
+        .map(Reverse)
+        .collect();
+    let mut order = Vec::with_capacity(graph.flow.steps.len());
+    while let Some(Reverse(id)) = ready.pop() {
+        order.push(id);
+        for edge in &graph.out[id.index()] {
+            let to = edge.to.index();
+            waits[to] -= 1;
+            if waits[to] == 0 {
+                ready.push(Reverse(edge.to));
+            }
+        }
+    }
+    order
+}
+
+struct Walk<'g, 'f> {
+    graph: &'g Graph<'f>,
+    reachable: &'g [bool],
+    scopes: Vec<Scope>,
+    /// Innermost open branch at the exit of a step, or for a split the branches that it opens.
+    exits: Vec<Exit>,
+    visited: Vec<bool>,
+    /// Steps behind a mistake, where nothing certain can be said any more.
+    tainted: Vec<bool>,
+    /// Splits that something was reported of already.
+    reported: Vec<bool>,
+    /// Splits whose branches we cannot follow to their ends.
+    blamed: Vec<bool>,
+    found: Vec<(Vec<FlowStepId>, Diagnostic)>,
+    structure: Structure,
+}
+
+#[derive(Clone, Copy)]
+enum Exit {
+    Inside(Option<ScopeId>),
+    /// The first of the consecutive scopes that a split opened, one per target as written.
+    Opens(ScopeId),
+}
+
+impl<'g, 'f> Walk<'g, 'f> {
+    fn new(graph: &'g Graph<'f>, reachable: &'g [bool]) -> Self {
+        let count = graph.flow.steps.len();
+        Self {
+            graph,
+            reachable,
+            scopes: Vec::new(),
+            exits: vec![Exit::Inside(None); count],
+            visited: vec![false; count],
+            tainted: vec![false; count],
+            reported: vec![false; count],
+            blamed: vec![false; count],
+            found: Vec::new(),
+            structure: Structure {
+                order: Vec::new(),
+                join: vec![None; count],
+                split: vec![None; count],
+                branch: vec![0; count],
+                foreach: vec![Vec::new(); count],
+            },
+        }
+    }
+
+    fn visit(&mut self, id: FlowStepId) {
+        let graph = self.graph;
+        let edges: Vec<Edge> = graph.into[id.index()]
+            .iter()
+            .filter(|edge| self.reachable[edge.from.index()])
+            .copied()
+            .collect();
+        self.visited[id.index()] = true;
+        self.tainted[id.index()] = edges.iter().any(|edge| self.tainted[edge.from.index()]);
+        let scope = if Some(id) == graph.end {
+            self.close_at_end(id, &edges);
+            None
+        } else if graph.is_join(id) && !edges.is_empty() {
+            self.close_at_join(id, &edges)
+        } else {
+            self.pass(id, &edges)
+        };
+        self.structure.foreach[id.index()] = self.open_foreach(scope);
+        self.structure.branch[id.index()] = scope.map_or(0, |scope| self.scopes[scope].branch);
+        self.exits[id.index()] = if graph.is_split(id) {
+            self.open(id, scope)
+        } else {
+            Exit::Inside(scope)
+        };
+    }
+
+    /// The branch in which an edge arrives.
+    fn scope_of(&self, edge: &Edge) -> Option<ScopeId> {
+        match self.exits[edge.from.index()] {
+            Exit::Inside(scope) => scope,
+            Exit::Opens(first) => Some(first + edge.branch),
+        }
+    }
+
+    fn open(&mut self, id: FlowStepId, outer: Option<ScopeId>) -> Exit {
+        let graph = self.graph;
+        let depth = outer.map_or(0, |scope| self.scopes[scope].depth) + 1;
+        let next = graph.flow.steps[id].next.as_ref();
+        if depth == NESTING_MAX + 1 {
+            let span = next.map_or(graph.flow.steps[id].name.span, |next| next.span);
+            self.report(
+                &[],
+                Diagnostic::error(
+                    Code::FC0124,
+                    format!("splits are nested more than {NESTING_MAX} deep"),
+                    span,
+                    format!("split number {depth} around one step"),
+                )
+                .help("join some of the splits first"),
+            );
+        }
+        let branches = next.map_or(0, |next| next.targets.len());
+        let first = self.scopes.len();
+        self.scopes.extend((0..branches).map(|branch| Scope {
+            split: id,
+            branch,
+            outer,
+            depth,
+        }));
+        Exit::Opens(first)
+    }
+
+    fn open_foreach(&self, scope: Option<ScopeId>) -> Vec<FlowStepId> {
+        let mut open = Vec::new();
+        let mut at = scope;
+        while let Some(scope) = at {
+            let scope = &self.scopes[scope];
+            // Deeper ones are refused, so that nobody needs their lists.
+            if scope.depth > NESTING_MAX {
+                return Vec::new();
+            }
+            if self.graph.is_foreach(scope.split) {
+                open.push(scope.split);
+            }
+            at = scope.outer;
+        }
+        open.reverse();
+        open
+    }
+
+    fn report(&mut self, splits: &[FlowStepId], diagnostic: Diagnostic) {
+        if splits.iter().any(|split| self.reported[split.index()]) {
+            return;
+        }
+        for split in splits {
+            self.reported[split.index()] = true;
+        }
+        self.found.push((splits.to_vec(), diagnostic));
+    }
+
+    /// The different splits whose branches arrive, in source order.
+    fn splits(&self, edges: &[Edge]) -> Vec<FlowStepId> {
+        let scopes = edges.iter().filter_map(|edge| self.scope_of(edge));
+        let splits: BTreeSet<FlowStepId> = scopes.map(|scope| self.scopes[scope].split).collect();
+        splits.into_iter().collect()
+    }
+
+    /// A step that is neither join nor end: all transitions into it must come from one branch.
+    fn pass(&mut self, id: FlowStepId, edges: &[Edge]) -> Option<ScopeId> {
+        let scope = self.scope_of(edges.first()?);
+        let mixed = edges.iter().any(|edge| self.scope_of(edge) != scope);
+        if !mixed {
+            return scope;
+        }
+        let step = &self.graph.flow.steps[id];
+        let name = &step.name.value;
+        let mut found = Diagnostic::error(
+            Code::FC0123,
+            format!("`{name}` is entered from several branches and is no join"),
+            step.name.span,
+            "receives several branches",
+        );
+        for edge in edges.iter().take(4) {
+            let from = self.graph.name(edge.from);
+            found = found.label(edge.span, format!("entered from `{from}`"));
+        }
+        if let [argument] = &step.arguments[..] {
+            let at = crate::source::Span {
+                start: argument.span.end,
+                ..argument.span
+            };
+            found = found.fix(at, ", inputs", format!("make `{name}` a join"));
+        }
+        let splits = self.splits(edges);
+        if self.tainted[id.index()] {
+            self.mark(&splits);
+        } else {
+            self.report(&splits, found);
+        }
+        self.tainted[id.index()] = true;
+        scope
+    }
+
+    fn mark(&mut self, splits: &[FlowStepId]) {
+        for split in splits {
+            self.reported[split.index()] = true;
+        }
+    }
+
+    /// The end lies in no branch.
+    fn close_at_end(&mut self, id: FlowStepId, edges: &[Edge]) {
+        let is_join = self.graph.is_join(id);
+        for edge in edges {
+            let mut at = self.scope_of(edge);
+            while let Some(scope) = at {
+                let (split, outer) = (self.scopes[scope].split, self.scopes[scope].outer);
+                if self.reported[split.index()] {
+                    break;
+                }
+                if is_join || self.tainted[id.index()] {
+                    // Said already, by the rule that the end is no join.
+                    self.mark(&[split]);
+                } else {
+                    let found = self.never_joined(id, edge, split);
+                    self.report(&[split], found);
+                }
+                at = outer;
+            }
+        }
+    }
+
+    fn never_joined(&self, end: FlowStepId, edge: &Edge, split: FlowStepId) -> Diagnostic {
+        let graph = self.graph;
+        let (from, end) = (graph.name(edge.from), graph.name(end));
+        let name = graph.name(split);
+        let opened = graph.flow.steps[split].next.as_ref();
+        let (code, what) = if graph.is_foreach(split) {
+            (Code::FC0112, "foreach")
+        } else {
+            (Code::FC0116, "split")
+        };
+        let last = graph.flow.steps[edge.from].next.as_ref();
+        let mut found = Diagnostic::error(
+            code,
+            format!("{what} opened in `{name}` is never joined"),
+            last.map_or(edge.span, |next| next.span),
+            format!("`{end}` is reached with the {what} still open"),
+        );
+        if let Some(next) = opened.filter(|_| edge.from != split) {
+            found = found.label(next.span, format!("{what} opened here"));
+        }
+        let between = if edge.from == split {
+            format!("add a step for each branch, and a join step before `{end}`")
+        } else {
+            format!("add a join step between `{from}` and `{end}`: `def join(self, inputs):`")
+        };
+        found.help(between)
+    }
+
+    /// A join closes the innermost split of all branches that arrive.
+    fn close_at_join(&mut self, id: FlowStepId, edges: &[Edge]) -> Option<ScopeId> {
+        let graph = self.graph;
+        let step = &graph.flow.steps[id];
+        let name = &step.name.value;
+        let inputs = step
+            .arguments
+            .get(1)
+            .map_or(step.name.span, |argument| argument.span);
+        let scopes: Vec<Option<ScopeId>> = edges.iter().map(|edge| self.scope_of(edge)).collect();
+        let splits = self.splits(edges);
+        let is_open = scopes.iter().any(Option::is_some);
+        if !is_open {
+            let mut found = Diagnostic::error(
+                Code::FC0118,
+                format!("join `{name}` is not preceded by a split"),
+                inputs,
+                "the extra argument makes it a join",
+            );
+            for edge in edges.iter().take(2) {
+                let from = graph.name(edge.from);
+                found = found.label(edge.span, format!("`{from}` is in no branch"));
+            }
+            if !self.tainted[id.index()] {
+                self.report(
+                    &[],
+                    found.help(format!(
+                        "take the extra argument away (`def {name}(self):`), or split before it"
+                    )),
+                );
+            }
+            return None;
+        }
+        let [split] = splits[..] else {
+            return self.unrelated(id, edges, &scopes, &splits);
+        };
+        if scopes.iter().any(Option::is_none) {
+            return self.unrelated(id, edges, &scopes, &splits);
+        }
+        let outer = scopes[0].and_then(|scope| self.scopes[scope].outer);
+        if let Some(direct) = edges.iter().find(|edge| edge.from == split) {
+            let found = self.empty_branch(id, split, direct);
+            self.report(&[split], found);
+            return outer;
+        }
+        let branches = graph.flow.steps[split]
+            .next
+            .as_ref()
+            .map_or(0, |next| next.targets.len());
+        let mut arrives = vec![false; branches];
+        for scope in scopes.iter().flatten() {
+            arrives[self.scopes[*scope].branch] = true;
+        }
+        if arrives.iter().any(|arrives| !arrives) {
+            let found = self.missing(id, split, &arrives);
+            self.report(&[split], found);
+            return outer;
+        }
+        self.structure.join[split.index()] = Some(id);
+        self.structure.split[id.index()] = Some(split);
+        outer
+    }
+
+    fn unrelated(
+        &mut self,
+        id: FlowStepId,
+        edges: &[Edge],
+        scopes: &[Option<ScopeId>],
+        splits: &[FlowStepId],
+    ) -> Option<ScopeId> {
+        let graph = self.graph;
+        let name = graph.name(id);
+        let mut found = Diagnostic::error(
+            Code::FC0119,
+            format!("`{name}` joins branches of unrelated splits"),
+            graph.flow.steps[id].name.span,
+            "these branches do not belong together",
+        );
+        for (edge, scope) in edges.iter().zip(scopes).take(4) {
+            let from = graph.name(edge.from);
+            let text = match scope.map(|scope| self.scopes[scope].split) {
+                Some(split) if graph.is_foreach(split) => {
+                    format!("`{from}` is inside the foreach of `{}`", graph.name(split))
+                }
+                Some(split) => format!("`{from}` is in a branch of `{}`", graph.name(split)),
+                None => format!("`{from}` is in no branch"),
+            };
+            found = found.label(edge.span, text);
+        }
+        let found = found.help("close each split by a join of its own, the inner one first");
+        if self.tainted[id.index()] {
+            self.mark(splits);
+        } else {
+            self.report(splits, found);
+        }
+        self.tainted[id.index()] = true;
+        let shallow = scopes
+            .iter()
+            .flatten()
+            .min_by_key(|scope| self.scopes[**scope].depth);
+        shallow.and_then(|scope| self.scopes[*scope].outer)
+    }
+
+    fn empty_branch(&self, id: FlowStepId, split: FlowStepId, direct: &Edge) -> Diagnostic {
+        let graph = self.graph;
+        let step = &graph.flow.steps[id];
+        let (name, from) = (&step.name.value, graph.name(split));
+        let what = if graph.is_foreach(split) {
+            "foreach"
+        } else {
+            "split"
+        };
+        let found = Diagnostic::error(
+            Code::FC0120,
+            format!("the {what} in `{from}` leads straight into the join `{name}`"),
+            direct.span,
+            "there is no step to run in this branch",
+        );
+        let inputs = step
+            .arguments
+            .get(1)
+            .map_or(step.name.span, |argument| argument.span);
+        found
+            .label(inputs, "the extra argument makes it a join")
+            .help(format!(
+                "add at least one step between `{from}` and `{name}`"
+            ))
+    }
+
+    fn missing(&self, id: FlowStepId, split: FlowStepId, arrives: &[bool]) -> Diagnostic {
+        let graph = self.graph;
+        let step = &graph.flow.steps[id];
+        let (name, from) = (&step.name.value, graph.name(split));
+        let targets = graph.flow.steps[split]
+            .next
+            .as_ref()
+            .map_or(&[][..], |next| &next.targets[..]);
+        let missing: Vec<_> = targets
+            .iter()
+            .zip(arrives)
+            .filter(|(_, arrives)| !**arrives)
+            .map(|(target, _)| target)
+            .collect();
+        let list = names(missing.iter().map(|target| target.value.as_str()));
+        let (branch, verb) = if missing.len() == 1 {
+            ("branch", "does")
+        } else {
+            ("branches", "do")
+        };
+        let mut found = Diagnostic::error(
+            Code::FC0117,
+            format!("join `{name}` misses {branch} {list} of the split in `{from}`"),
+            step.name.span,
+            format!(
+                "receives {} of {} branches",
+                arrives.len() - missing.len(),
+                arrives.len()
+            ),
+        );
+        for target in missing.iter().take(4) {
+            found = found.label(
+                target.span,
+                format!(
+                    "the branch of `{}` does not lead into `{name}`",
+                    target.value
+                ),
+            );
+        }
+        found.help(format!(
+            "let the {branch} {list} lead into `{name}`; now {} {verb} not",
+            if missing.len() == 1 { "it" } else { "they" }
+        ))
+    }
+
+    /// Where a transition leads nowhere we know of, or into a cycle, the splits around it cannot be judged.
+    fn blame_what_is_cut_short(&mut self, reachable: &[bool]) {
+        let graph = self.graph;
+        for (id, _) in graph.steps() {
+            let index = id.index();
+            if !reachable[index] || !self.visited[index] {
+                continue;
+            }
+            let leads_on = graph.out[index]
+                .iter()
+                .all(|edge| self.visited[edge.to.index()]);
+            if leads_on && !graph.broken[index] {
+                continue;
+            }
+            let mut at = match self.exits[index] {
+                Exit::Inside(scope) => scope,
+                Exit::Opens(first) => Some(first),
+            };
+            while let Some(scope) = at {
+                let Scope { split, outer, .. } = self.scopes[scope];
+                if std::mem::replace(&mut self.blamed[split.index()], true) {
+                    break;
+                }
+                at = outer;
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Flow decorators: schedule and project.
+
+use super::attributes::argument;
+use super::cron;
+use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::ir::flow::{Decorator, Flow, Literal};
+use crate::ir::plan::{Project, Schedule};
+use crate::source::Span;
+
+/// Longest project name (`metaflow/plugins/project_decorator.py`, `VALID_NAME_LEN`, read at 2.19.38).
+const PROJECT_MAX: usize = 128;
+
+fn find<'f>(flow: &'f Flow, name: &str) -> Option<&'f Decorator> {
+    let mut decorators = flow.decorators.iter();
+    decorators.find(|decorator| decorator.name.value == name)
+}
+
+fn text<'d>(decorator: &'d Decorator, name: &str) -> Option<(&'d str, Span)> {
+    let given = argument(decorator, name)?;
+    let Literal::Str(text) = &given.value.value else {
+        return None;
+    };
+    Some((text, given.value.span))
+}
+
+/// `@schedule` as a cron expression; `None` where it says nothing, as `@schedule(daily=False)` does.
+pub(super) fn schedule(flow: &Flow) -> (Option<Schedule>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let Some(decorator) = find(flow, "schedule") else {
+        return (None, diagnostics);
+    };
+    let is_true = |name: &str| {
+        let given = argument(decorator, name).map(|given| &given.value.value);
+        given.map(|value| *value == Literal::Bool(true))
+    };
+    let cron = text(decorator, "cron");
+    warn_of_several(decorator, cron, &mut diagnostics);
+    // Metaflow's order: cron, weekly, hourly, daily; daily is on unless turned off.
+    let cron = match cron {
+        Some((expression, span)) => match cron::convert(expression) {
+            Ok(cron) => Some(cron),
+            Err(wrong) => {
+                diagnostics.push(
+                    Diagnostic::error(
+                        Code::FC0214,
+                        format!("invalid cron expression `{}`", expression.escape_debug()),
+                        span,
+                        wrong,
+                    )
+                    .help("write minute, hour, day of month, month and day of week, as in `cron=\"30 6 * * MON-FRI\"`"),
+                );
+                None
+            }
+        },
+        None if is_true("weekly") == Some(true) => Some("0 0 * * 0".to_owned()),
+        None if is_true("hourly") == Some(true) => Some("0 * * * *".to_owned()),
+        None if is_true("daily") != Some(false) => Some("0 0 * * *".to_owned()),
+        None => None,
+    };
+    let timezone = text(decorator, "timezone");
+    if let Some((name, span)) = timezone.filter(|(name, _)| !is_timezone(name)) {
+        diagnostics.push(
+            Diagnostic::error(
+                Code::FC0214,
+                format!("`{}` is no time zone", name.escape_debug()),
+                span,
+                "not a name of the IANA database",
+            )
+            .help("write a name such as `Europe/Berlin` or `UTC`"),
+        );
+    }
+    let schedule = cron.map(|cron| Schedule {
+        cron,
+        timezone: timezone.map(|(name, _)| name.to_owned()),
+        span: decorator.span,
+    });
+    (schedule, diagnostics)
+}
+
+fn warn_of_several(
+    decorator: &Decorator,
+    cron: Option<(&str, Span)>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut given: Vec<(&str, Span)> = cron.map(|(_, span)| ("cron", span)).into_iter().collect();
+    for name in ["weekly", "hourly", "daily"] {
+        let set = argument(decorator, name).filter(|it| it.value.value == Literal::Bool(true));
+        given.extend(set.map(|it| (name, it.value.span)));
+    }
+    let [(wins, kept), (name, span), ..] = given[..] else {
+        return;
+    };
+    diagnostics.push(
+        Diagnostic::warning(
+            Code::FC0214,
+            format!("the schedule is given twice: `{wins}` wins over `{name}`"),
+            span,
+            "has no effect",
+        )
+        .label(kept, "this is the schedule")
+        .help(format!("take `{name}` away")),
+    );
+}
+
+/// Whether a name has the shape of one in the IANA database; which ones exist depends on the year.
+fn is_timezone(name: &str) -> bool {
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
+    };
+    name.split('/').count() <= 3 && name.split('/').all(part)
+}
+
+/// `@project`.
+pub(super) fn project(flow: &Flow) -> (Option<Project>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let Some(decorator) = find(flow, "project") else {
+        return (None, diagnostics);
+    };
+    for (name, off) in [("branch", None), ("production", Some(false))] {
+        let Some(given) = argument(decorator, name) else {
+            continue;
+        };
+        if off.map(Literal::Bool).as_ref() == Some(&given.value.value) {
+            continue;
+        }
+        diagnostics.push(
+            Diagnostic::error(
+                Code::FC0219,
+                format!("`{name}` of `@project` is not supported yet"),
+                given.name_span,
+                "cannot be set in the flow",
+            )
+            .help(format!("take `{name}` away")),
+        );
+    }
+    let Some((name, span)) = text(decorator, "name") else {
+        return (None, diagnostics);
+    };
+    let is_legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let wrong = if !name.chars().all(is_legal) {
+        Some("only `a` to `z`, digits and underscores are allowed".to_owned())
+    } else if name.len() > PROJECT_MAX {
+        Some(format!("longer than {PROJECT_MAX} characters"))
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        let better: String = name
+            .to_lowercase()
+            .chars()
+            .map(|c| if is_legal(c) { c } else { '_' })
+            .take(PROJECT_MAX)
+            .collect();
+        diagnostics.push(
+            Diagnostic::error(
+                Code::FC0215,
+                format!("invalid project name `{}`", name.escape_debug()),
+                span,
+                wrong,
+            )
+            .fix(span, format!("\"{better}\""), format!("use `{better}`")),
+        );
+        return (None, diagnostics);
+    }
+    let project = Project {
+        name: name.to_owned(),
+        span: decorator.span,
+    };
+    (Some(project), diagnostics)
+}
