@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Runs a flow on this machine.
+
+pub mod ready;
+pub mod schedule;
