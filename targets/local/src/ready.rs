@@ -67,7 +67,10 @@ impl Ready {
                 nodes[split].body.push(at);
             }
         }
-        let expected = nodes.iter().map(|node| u32::from(node.depth == 0)).collect();
+        let expected = nodes
+            .iter()
+            .map(|node| u32::from(node.depth == 0))
+            .collect();
         let mut ready = Self {
             nodes,
             queue: VecDeque::new(),
@@ -224,7 +227,11 @@ pub(crate) mod tests {
             if running.is_empty() {
                 break;
             }
-            let task = if reverse { running.pop().unwrap() } else { running.remove(0) };
+            let task = if reverse {
+                running.pop().unwrap()
+            } else {
+                running.remove(0)
+            };
             let split = manifest.steps[task.step].kind == StepKind::Foreach;
             let count = split.then(|| count(&task));
             ready.committed(&task, count);
@@ -236,7 +243,9 @@ pub(crate) mod tests {
     #[test]
     fn nested_foreaches_unroll_whatever_the_order() {
         for reverse in [false, true] {
-            let mut seen = walk(&nested(), reverse, |task| 2 + task.index.indices().iter().sum::<u32>());
+            let mut seen = walk(&nested(), reverse, |task| {
+                2 + task.index.indices().iter().sum::<u32>()
+            });
             assert_eq!(seen.last().unwrap(), "end/-");
             let before = seen.len();
             seen.sort();
@@ -259,10 +268,14 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_foreach_goes_straight_to_its_join() {
-        let seen = walk(&nested(), false, |task| u32::from(task.index.indices().is_empty()) * 2);
+        let seen = walk(&nested(), false, |task| {
+            u32::from(task.index.indices().is_empty()) * 2
+        });
         assert_eq!(
             seen,
-            ["start/-", "inner/0", "inner/1", "gather/0", "gather/1", "all/-", "end/-"]
+            [
+                "start/-", "inner/0", "inner/1", "gather/0", "gather/1", "all/-", "end/-"
+            ]
         );
     }
 

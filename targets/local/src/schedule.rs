@@ -413,10 +413,7 @@ mod tests {
             }
             fine(step, 2)
         });
-        assert!(matches!(
-            run(&world, Limits::default()).await,
-            Ending::Done
-        ));
+        assert!(matches!(run(&world, Limits::default()).await, Ending::Done));
         let log = world.log.lock().unwrap();
         let tries = log.iter().filter(|entry| entry.starts_with("a/1-0."));
         assert_eq!(tries.count(), 3);

@@ -82,9 +82,19 @@ struct Fork<'a> {
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 enum Said {
-    Forked { id: u64, pid: i32 },
-    Failed { id: u64, message: String },
-    Exited { id: u64, code: Option<i32>, signal: Option<i32> },
+    Forked {
+        id: u64,
+        pid: i32,
+    },
+    Failed {
+        id: u64,
+        message: String,
+    },
+    Exited {
+        id: u64,
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
 }
 
 impl Zygote {
@@ -154,7 +164,10 @@ impl Zygote {
     }
 
     /// Forks a child for one task.
-    pub(crate) async fn fork(&self, request: &LaunchRequest) -> Result<HarnessProcess, LaunchError> {
+    pub(crate) async fn fork(
+        &self,
+        request: &LaunchRequest,
+    ) -> Result<HarnessProcess, LaunchError> {
         let broken = |reason: String| LaunchError {
             program: self.program.clone(),
             reason,
@@ -183,7 +196,11 @@ impl Zygote {
                 .collect(),
             cwd: &request.cwd,
         });
-        let descriptors = [their_control.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
+        let descriptors = [
+            their_control.as_fd(),
+            their_stdout.as_fd(),
+            their_stderr.as_fd(),
+        ];
         let sent = async {
             let _one_at_a_time = self.sending.lock().await;
             send(&self.socket, &message?, &descriptors).await
