@@ -84,7 +84,8 @@ struct Field<'a> {
     run_number: &'a str,
     step_name: &'a str,
     task_id: &'a str,
-    field_name: &'a str,
+    #[serde(rename = "field_name")]
+    name: &'a str,
     #[serde(rename = "type")]
     ty: &'a str,
     value: &'a str,
@@ -287,23 +288,23 @@ impl MetadataTree {
     ) -> io::Result<()> {
         let now = now_ms();
         let tags = [format!("attempt_id:{}", attempt.number)];
-        for (field_name, ty, value) in fields {
+        for (name, ty, value) in fields {
             let field = Field {
                 flow_id: &self.facts.flow,
                 run_number: &self.facts.run,
                 step_name: attempt.step,
                 task_id: attempt.task,
-                field_name,
+                name,
                 ty,
                 value,
                 tags: &tags,
                 user_name: &self.facts.user,
                 ts_epoch: now,
             };
-            let name = format!("sysmeta_{field_name}_{now}.json");
+            let file = format!("sysmeta_{name}_{now}.json");
             match state {
-                Folder::Unseen => write_new(folder, &name, &field)?,
-                Folder::Seen => replace(folder, &name, &field)?,
+                Folder::Unseen => write_new(folder, &file, &field)?,
+                Folder::Seen => replace(folder, &file, &field)?,
             }
         }
         Ok(())

@@ -174,8 +174,17 @@ impl Ready {
 pub(crate) mod tests {
     use super::*;
 
-    /// A manifest out of lines `name kind next,next [foreach a,b] [split s]`.
-    pub(crate) fn manifest(steps: &[(&str, StepKind, &[&str], &[&str], Option<&str>)]) -> Manifest {
+    /// Name, kind, successors, open foreaches, and the split that a join closes.
+    type Line<'a> = (
+        &'a str,
+        StepKind,
+        &'a [&'a str],
+        &'a [&'a str],
+        Option<&'a str>,
+    );
+
+    /// A manifest of these steps.
+    pub(crate) fn manifest(steps: &[Line<'_>]) -> Manifest {
         let entries = steps.iter().map(|(name, kind, next, foreach, split)| {
             let parents: Vec<&str> = steps
                 .iter()

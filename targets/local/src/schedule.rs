@@ -324,11 +324,13 @@ mod tests {
     use super::*;
     use crate::ready::tests::nested;
 
+    type End = dyn Fn(&str, &IndexPath, u32) -> TaskReport + Send + Sync;
+
     /// A world in which each start of a task ends as a table says.
     struct World {
         log: Mutex<Vec<String>>,
         running: Mutex<(usize, usize)>,
-        end: Box<dyn Fn(&str, &IndexPath, u32) -> TaskReport + Send + Sync>,
+        end: Box<End>,
     }
 
     impl World {
@@ -477,7 +479,7 @@ mod tests {
         let runner: Arc<dyn RunTask> = Arc::clone(&world) as _;
         let began = tokio::time::Instant::now();
         let stopper = async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             sender.send_replace(Stop::Gently);
         };
         let run = schedule(&manifest, runner, Limits::default(), Arc::new(Silent), stop);
