@@ -40,9 +40,10 @@ class _Sink:
         self.path = None
 
     def write(self, data):
-        length = getattr(data, "nbytes", None)
-        if length is None:
-            length = len(data)
+        if type(data) is not bytes:
+            # The memory of a large object itself; `raw` also takes Fortran order for one row of bytes.
+            data = data.raw() if hasattr(data, "raw") else memoryview(data).cast("B")
+        length = len(data)
         self.size += length
         try:
             if self._fd is None:
@@ -195,8 +196,8 @@ def load(answer, label):
 class _Nothing:
     """A sink that forgets."""
 
-    def write(self, data):
-        return len(data)
+    def write(self, _data):
+        return 0
 
 
 def _pickles(value):

@@ -45,7 +45,7 @@ def _pushed(task, split):
 
 
 class FrameClassInMain:
-    """While an artifact is pickled, `__main__.ForeachFrame` is the class above."""
+    """While a stack is pickled or loaded, `__main__.ForeachFrame` is the class above."""
 
     def __enter__(self):
         self._main = sys.modules["__main__"].__dict__

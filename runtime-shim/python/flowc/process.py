@@ -5,6 +5,7 @@ import sys
 
 from . import flowspec, modules
 from .exceptions import Fault, TaskOver
+from .foreach import ForeachFrame
 from .run_step import EXIT_CONFIGURATION, Runner
 from .wire import EXIT_LOST, PROTOCOL, Wire
 
@@ -85,6 +86,7 @@ def _execute(task, runner, compiled):
     module.__dict__.update(
         __file__=file, __builtins__=__builtins__, __spec__=None, __annotations__={}
     )
+    module.ForeachFrame = ForeachFrame
     sys.modules["__main__"] = module
     sys.argv[:] = [file]
     if not getattr(sys.flags, "safe_path", False):

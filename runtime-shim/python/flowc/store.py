@@ -1,6 +1,7 @@
 """What a task sees of the tasks before it, and which of it goes on by reference."""
 
 from . import artifacts
+from .foreach import FrameClassInMain
 
 
 class Input:
@@ -28,7 +29,11 @@ class Input:
     def load(self, name):
         """Loads an artifact anew."""
         answer = self._wire.ask({"op": "load", "input": self.number, "name": name})
-        return artifacts.load(answer, "`%s` of %s" % (name, self.pathspec))
+        label = "`%s` of %s" % (name, self.pathspec)
+        if name == "_foreach_stack":
+            with FrameClassInMain():
+                return artifacts.load(answer, label)
+        return artifacts.load(answer, label)
 
 
 class Store:

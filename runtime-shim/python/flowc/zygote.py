@@ -136,6 +136,7 @@ class Zygote:
         if len(given) < DESCRIPTORS:
             self._send({"op": "failed", "id": request["id"], "message": "no descriptors came with it"})
             return
+        parent = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
@@ -143,7 +144,7 @@ class Zygote:
             pid = None
         if pid == 0:
             try:
-                self._child(request, given)
+                self._child(request, given, parent)
             finally:
                 os._exit(70)
         for fd in given:
@@ -152,12 +153,14 @@ class Zygote:
             self._children[pid] = request["id"]
             self._send({"op": "forked", "id": request["id"], "pid": pid})
 
-    def _child(self, request, given):
+    def _child(self, request, given, parent):
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
         _die_with_parent()
+        if os.getppid() != parent:
+            os._exit(70)
         for fd in self._descriptors + [self._wake, self._wake_in]:
             os.close(fd)
         self._socket.close()
@@ -203,10 +206,11 @@ class Zygote:
 
     def _end_children(self):
         for pid in self._children:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except OSError:
-                pass
+            for kill in (os.killpg, os.kill):  # it may not lead its group yet
+                try:
+                    kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
 
 
 def fresh_random_state():
