@@ -10,6 +10,7 @@
 pub mod capabilities;
 pub mod ir;
 pub mod literal;
+pub mod manifest;
 pub mod names;
 pub mod package;
 pub mod profile;

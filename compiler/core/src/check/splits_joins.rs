@@ -13,8 +13,8 @@ use crate::ir::flow::FlowStepId;
 
 /// Most splits that may be open around one step.
 ///
-/// Regions nest as splits do, and back ends walk them by recursion; Metaflow's own recursive lint gives up at about 1 000.
-pub(crate) const NESTING_MAX: usize = 128;
+/// Regions nest as splits do: back ends walk them by recursion, and a level takes up to four levels of JSON, of which readers such as `serde_json` take 128.
+pub(crate) const NESTING_MAX: usize = 30;
 
 /// A branch of an open split.
 struct Scope {

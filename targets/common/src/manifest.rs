@@ -1,0 +1,82 @@
+//! `plan.json`, which the code package carries to the shim.
+
+mod graph_info;
+
+use flowc_core::ir::flow::ParameterType;
+use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, StepId, StepKind};
+use flowc_protocol::PROTOCOL;
+use flowc_protocol::manifest::{self, EmptyForeach, Manifest};
+
+use crate::literal::to_json;
+
+/// What the shim has to know of a flow; the same plan gives the same manifest.
+pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
+    Manifest {
+        protocol: PROTOCOL,
+        flow: plan.flow.clone(),
+        file: plan.file.clone(),
+        start: plan.steps[plan.start].name.clone(),
+        end: plan.steps[plan.end].name.clone(),
+        empty_foreach,
+        parameters: plan.parameters.iter().map(parameter).collect(),
+        steps: plan
+            .steps
+            .iter()
+            .map(|(_, one)| (one.name.clone(), step(plan, one)))
+            .collect(),
+        project: plan.project.as_ref().map(|project| project.name.clone()),
+        graph_info: graph_info::graph_info(plan),
+    }
+}
+
+fn parameter(parameter: &PlanParameter) -> manifest::Parameter {
+    manifest::Parameter {
+        name: parameter.name.clone(),
+        attribute: parameter.attribute.clone(),
+        ty: match parameter.ty {
+            ParameterType::Str => manifest::ParameterType::Str,
+            ParameterType::Int => manifest::ParameterType::Int,
+            ParameterType::Float => manifest::ParameterType::Float,
+            ParameterType::Bool => manifest::ParameterType::Bool,
+            ParameterType::Json => manifest::ParameterType::Json,
+        },
+        default: parameter.default.as_ref().map(to_json),
+        computed_default: parameter.computed_default.is_some(),
+        required: parameter.required,
+        separator: parameter.separator.clone(),
+    }
+}
+
+fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
+    let name = |id: StepId| plan.steps[id].name.clone();
+    let names = |ids: &[StepId]| ids.iter().copied().map(name).collect();
+    let (kind, variable, split) = match &step.kind {
+        StepKind::Linear => (manifest::StepKind::Linear, None, None),
+        StepKind::Split { .. } => (manifest::StepKind::Split, None, None),
+        StepKind::Foreach { variable, .. } => {
+            (manifest::StepKind::Foreach, Some(variable.clone()), None)
+        }
+        StepKind::Join { split } => (manifest::StepKind::Join, None, Some(name(*split))),
+        StepKind::End => (manifest::StepKind::End, None, None),
+    };
+    manifest::Step {
+        kind,
+        next: names(&step.next),
+        parents: names(&step.parents),
+        foreach: names(&step.foreach),
+        variable,
+        split,
+        retries: step.retry.times,
+        retry_delay_s: if step.retry.times == 0 {
+            0
+        } else {
+            step.retry.delay_s
+        },
+        timeout_s: step.timeout_s,
+        catch: step.catch.as_ref().map(|catch| manifest::Catch {
+            variable: catch.variable.clone(),
+            print_exception: catch.print_exception,
+        }),
+        environment: step.environment.clone(),
+    }
+}

@@ -1,0 +1,257 @@
+//! Metaflow's `_graph_info`: the flow's shape as its client and its cards read it.
+//!
+//! Built as `FlowGraph.output_steps` and `FlowSpec._set_constants` build it (`metaflow/graph.py`, `metaflow/flowspec.py`, compared with a run of 2.19.39), down to the order of keys.
+//! One member differs: `source_file` is the path below the root of the source tree, since an absolute one would tie the package to a machine.
+
+use flowc_core::ir::flow::Literal;
+use flowc_core::ir::plan::{DecoratorInfo, Node, Plan, PlanStep, Region, StepId, StepKind};
+use serde_json::{Map, Value, json};
+
+use crate::literal::to_json;
+
+/// The whole dictionary. The harness replaces `parameters` and `constants` by what it finds in the class.
+pub(super) fn graph_info(plan: &Plan) -> Value {
+    let mut parameters: Vec<&str> = plan
+        .parameters
+        .iter()
+        .map(|parameter| parameter.attribute.as_str())
+        .collect();
+    parameters.sort_unstable();
+    let mut constants: Vec<_> = plan.constants.iter().collect();
+    constants.sort_by_key(|constant| &constant.name);
+    let mut steps = Map::new();
+    let mut structure = Vec::new();
+    describe(plan, &plan.root, &mut steps, &mut structure);
+    let file = plan.file.rsplit('/').next().unwrap_or(&plan.file);
+    json!({
+        "file": file,
+        "start_step": plan.steps[plan.start].name,
+        "end_step": plan.steps[plan.end].name,
+        "parameters": parameters
+            .iter()
+            .map(|name| json!({"name": name, "type": "Parameter"}))
+            .collect::<Value>(),
+        "constants": constants
+            .iter()
+            .map(|constant| json!({
+                "name": constant.name,
+                "type": class_name(constant.type_name.as_deref()),
+            }))
+            .collect::<Value>(),
+        "steps": steps,
+        "graph_structure": structure,
+        "doc": plan.doc.as_deref().unwrap_or_default(),
+        "decorators": decorators(&plan.decorators),
+        "extensions": {"installed": {}},
+    })
+}
+
+/// `int` of `<class 'int'>`; what is not known statically is at least an object.
+fn class_name(type_name: Option<&str>) -> &str {
+    type_name
+        .and_then(|name| name.strip_prefix("<class '")?.strip_suffix("'>"))
+        .unwrap_or("object")
+}
+
+/// Adds the steps of a region depth first, and their names nested by splits.
+fn describe(
+    plan: &Plan,
+    region: &Region,
+    steps: &mut Map<String, Value>,
+    structure: &mut Vec<Value>,
+) {
+    for node in &region.nodes {
+        let branches = match node {
+            Node::Step(id) => {
+                let step = &plan.steps[*id];
+                steps.insert(step.name.clone(), describe_step(plan, *id, step));
+                structure.push(Value::from(step.name.as_str()));
+                continue;
+            }
+            Node::Parallel { branches, .. } => &branches[..],
+            Node::Map { body, .. } => std::slice::from_ref(body),
+        };
+        let nested = branches.iter().map(|branch| {
+            let mut inner = Vec::new();
+            describe(plan, branch, steps, &mut inner);
+            Value::Array(inner)
+        });
+        structure.push(nested.collect());
+    }
+}
+
+fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
+    let name = |id: StepId| plan.steps[id].name.as_str();
+    let (kind, closed_by) = match &step.kind {
+        StepKind::End => ("end", None),
+        StepKind::Linear if id == plan.start => ("start", None),
+        StepKind::Linear => ("linear", None),
+        StepKind::Join { .. } => ("join", None),
+        StepKind::Split { join } => ("split-static", Some(*join)),
+        StepKind::Foreach { join, .. } => ("split-foreach", Some(*join)),
+    };
+    let mut entry = json!({
+        "name": step.name,
+        "type": kind,
+        "line": step.line,
+        "source_file": plan.file,
+        "doc": step.doc.as_deref().unwrap_or_default(),
+        "decorators": decorators(&step.decorators),
+        "next": step.next.iter().map(|id| name(*id)).collect::<Value>(),
+        "node_info": {},
+    });
+    if let StepKind::Foreach { variable, .. } = &step.kind {
+        entry["foreach_artifact"] = Value::from(variable.as_str());
+    }
+    if let Some(join) = closed_by {
+        entry["matching_join"] = Value::from(name(join));
+    }
+    entry
+}
+
+/// Innermost first, as Python applies them, with Metaflow's defaults filled in.
+fn decorators(written: &[DecoratorInfo]) -> Value {
+    let described = written.iter().rev().map(|decorator| {
+        let mut attributes = Map::new();
+        for (name, default) in defaults(&decorator.name) {
+            attributes.insert((*name).to_owned(), default.to_value());
+        }
+        for (name, value) in &decorator.arguments {
+            attributes.insert(name.clone(), plain(value));
+        }
+        json!({
+            "name": decorator.name,
+            "attributes": attributes,
+            "statically_defined": true,
+            "inserted_by": null,
+        })
+    });
+    described.collect()
+}
+
+/// Metaflow's `to_pod`: what is neither text nor number becomes its `str()`, so that `None` is a string.
+fn plain(value: &Literal) -> Value {
+    match value {
+        Literal::None => Value::from("None"),
+        Literal::List(items) => items.iter().map(plain).collect(),
+        Literal::Dict(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), plain(member)))
+            .collect(),
+        Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) | Literal::Str(_) => to_json(value),
+    }
+}
+
+/// A default of Metaflow's.
+#[derive(Clone, Copy)]
+enum Preset {
+    Text(&'static str),
+    Number(i64),
+    Switch(bool),
+    Dictionary,
+}
+
+impl Preset {
+    fn to_value(self) -> Value {
+        match self {
+            Self::Text(text) => Value::from(text),
+            Self::Number(number) => Value::from(number),
+            Self::Switch(on) => Value::from(on),
+            Self::Dictionary => json!({}),
+        }
+    }
+}
+
+/// `str(None)`
+const NONE: Preset = Preset::Text("None");
+
+/// `defaults` of each decorator class, in their order (`metaflow/plugins`, read at 2.19.38); what a configuration may set is `None` here.
+fn defaults(decorator: &str) -> &'static [(&'static str, Preset)] {
+    use Preset::{Dictionary, Number, Switch, Text};
+    match decorator {
+        "retry" => &[("times", Text("3")), ("minutes_between_retries", Text("2"))],
+        "timeout" => &[
+            ("seconds", Number(0)),
+            ("minutes", Number(0)),
+            ("hours", Number(0)),
+        ],
+        "catch" => &[("var", NONE), ("print_exception", Switch(true))],
+        "environment" => &[("vars", Dictionary)],
+        "resources" => &[
+            ("cpu", Text("1")),
+            ("gpu", NONE),
+            ("disk", NONE),
+            ("memory", Text("4096")),
+            ("shared_memory", NONE),
+        ],
+        "batch" => &[
+            ("cpu", NONE),
+            ("gpu", NONE),
+            ("memory", NONE),
+            ("image", NONE),
+            ("queue", NONE),
+            ("iam_role", NONE),
+            ("execution_role", NONE),
+            ("shared_memory", NONE),
+            ("max_swap", NONE),
+            ("swappiness", NONE),
+            ("inferentia", NONE),
+            ("efa", NONE),
+            ("host_volumes", NONE),
+            ("efs_volumes", NONE),
+            ("use_tmpfs", Switch(false)),
+            ("aws_batch_tags", Dictionary),
+            ("tmpfs_tempdir", Switch(true)),
+            ("tmpfs_size", NONE),
+            ("tmpfs_path", Text("/metaflow_temp")),
+            ("ephemeral_storage", NONE),
+            ("log_driver", NONE),
+            ("log_options", NONE),
+            ("executable", NONE),
+            ("privileged", Switch(false)),
+        ],
+        "kubernetes" => &[
+            ("cpu", Text("1")),
+            ("memory", Text("4096")),
+            ("disk", Text("10240")),
+            ("image", NONE),
+            ("image_pull_policy", NONE),
+            ("image_pull_secrets", NONE),
+            ("service_account", NONE),
+            ("secrets", NONE),
+            ("node_selector", NONE),
+            ("namespace", NONE),
+            ("gpu", NONE),
+            ("gpu_vendor", NONE),
+            ("tolerations", NONE),
+            ("labels", NONE),
+            ("annotations", NONE),
+            ("use_tmpfs", NONE),
+            ("tmpfs_tempdir", Switch(true)),
+            ("tmpfs_size", NONE),
+            ("tmpfs_path", Text("/metaflow_temp")),
+            ("persistent_volume_claims", NONE),
+            ("shared_memory", NONE),
+            ("port", NONE),
+            ("compute_pool", NONE),
+            ("executable", NONE),
+            ("hostname_resolution_timeout", Number(600)),
+            ("qos", NONE),
+            ("extended_resources", Dictionary),
+            ("security_context", NONE),
+        ],
+        "schedule" => &[
+            ("cron", NONE),
+            ("weekly", Switch(false)),
+            ("daily", Switch(true)),
+            ("hourly", Switch(false)),
+            ("timezone", NONE),
+        ],
+        "project" => &[
+            ("name", NONE),
+            ("production", Switch(false)),
+            ("branch", NONE),
+        ],
+        _ => &[],
+    }
+}
