@@ -1,7 +1,8 @@
 //! Runs a flow on this machine.
 
 pub mod fork;
-pub mod process;
+pub mod interpreter;
+pub mod place;
 pub mod ready;
 pub mod schedule;
 pub mod zygote;

@@ -111,6 +111,14 @@ codes! {
 
     FC1001 "state machine definition too large"
     FC2001 "workflow template too large"
+
+    FC4001 "a parameter without a value"
+    FC4002 "an unknown option of `flowc run`"
+    FC4003 "a value that does not fit its parameter"
+    FC4004 "no usable Python interpreter"
+    FC4005 "a store that cannot be used"
+    FC4006 "a foreach wider than the limit"
+    FC4007 "Metaflow's service is not told about runs"
 }
 
 impl fmt::Display for Code {

@@ -14,9 +14,11 @@ mod members;
 mod names;
 mod parameters;
 mod parse;
+mod preload;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod transition;
 
 pub use lower::lower;
+pub use preload::preload;
