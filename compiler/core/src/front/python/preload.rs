@@ -3,6 +3,11 @@
 //! Doing them early must change nothing, so only the imports at the head of the file count: those that run before the first
 //! statement that could influence a later one (a call, a write to `os.environ`, a class body). They keep their order.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever is not known to be harmless ends the list"
+)]
+
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{Expr, Stmt, StmtImport, StmtImportFrom};
 
