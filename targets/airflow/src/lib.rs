@@ -1,8 +1,51 @@
-//! Placeholder of the `airflow` target's essay.
+//! The target `airflow`: one Python file with one DAG, the same for Airflow 2.10, 2.11 and 3.
+//!
+//! The file has three parts.
+//! Constants hold what depends on the profile.
+//! A class, always the same, runs a step in a pod (`KubernetesPodOperator`) and reads its report from the termination message.
+//! The DAG has one call of that class for each step, then the dependencies in flow order.
+//!
+//! | flow | DAG | example |
+//! | --- | --- | --- |
+//! | step | operator, task id = step name | `train = Step(task_id="train")` |
+//! | transition | dependency | `start >> train` |
+//! | split and join | dependencies | `start >> [a, b] >> merge` |
+//! | foreach over one step | mapped operator | `train = Step.partial(task_id="train").expand(index=start.output)` |
+//! | foreach over several steps | mapped task group | `_start_foreach.expand(index=start.output) >> pick` |
+//! | join of a foreach | `none_failed`: it also runs when the list was empty | `pick = Step(task_id="pick", trigger_rule="none_failed")` |
+//! | artifact | nothing: tasks find their inputs in the store | |
+//! | retry | `retries`, three more than the step's own | `retries=5, retry_delay=timedelta(minutes=2)` |
+//! | timeout | `execution_timeout`, the last of three nets | `execution_timeout=timedelta(minutes=13)` |
+//! | parameter | `Param`, handed to the start step only | `"alpha": Param(0.5, type="number")` |
+//! | schedule | `CronTriggerTimetable`, no catch-up | `schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC")` |
+//!
+//! The one value that passes through Airflow is a split's list of index paths, `["0", "1", …]`:
+//! the operator makes it in the worker from the count in the termination message, since `expand` needs a list.
+//! Its length is bounded by Airflow's own `max_map_length`; the operator says so before Airflow does.
+//!
+//! Retries are counted by the shim, in the store.
+//! It ends with an exit code that means "not again" when the attempts of user code are used up,
+//! and the operator turns each such code (10, 20, 21, 22) into `AirflowFailException`;
+//! everything else, a lost pod or a full disk, is tried again, so `retries` is larger than what the author wrote.
+//!
+//! No text of a user meets Jinja: of all fields only `index` is a template field, and its values are digits.
+//!
+//! What does not map: a foreach inside a foreach (Airflow accepts mapped groups inside mapped groups and then pairs the
+//! wrong indices), `@batch`, and attributes of `@kubernetes` outside [`Airflow`]'s list.
+
+mod edges;
+mod emit;
+mod kubernetes;
+mod layout;
+mod names;
+mod params;
+mod pyrepr;
+#[cfg(test)]
+mod tests;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Capabilities, Options, Target};
+use flowc_target::{BundleFile, Capabilities, Decorator, Options, Target, capabilities};
 
 /// The target `airflow`.
 #[derive(Clone, Copy, Debug)]
@@ -14,10 +57,27 @@ impl Target for Airflow {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        &Capabilities::NONE
+        &Capabilities {
+            nested_foreach: false,
+            schedule: true,
+            computed_defaults: false,
+            gpu: true,
+            disk: true,
+            shared_memory: true,
+            batch: Decorator::Refused {
+                instead: "use `@kubernetes` or `@resources`: the steps run in pods",
+            },
+            kubernetes: Decorator::Mapped(kubernetes::ATTRIBUTES),
+        }
     }
 
-    fn emit(&self, _plan: &Plan, _options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
-        (None, Diagnostics::default())
+    fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
+        let mut found = capabilities::check(plan, self);
+        if found.has_errors() {
+            return (None, found);
+        }
+        let (files, more) = emit::emit(plan, options);
+        found.extend(more);
+        (files, found)
     }
 }

@@ -238,6 +238,26 @@ pub struct AirflowProfile {
     pub service_account: Option<Setting<String>>,
     /// Image of steps that name none. The profile's `image` if absent.
     pub image: Option<Setting<String>>,
+    /// When images are pulled; Kubernetes decides by the tag if absent.
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// Names of secrets with which images are pulled.
+    pub image_pull_secrets: Vec<Setting<String>>,
+    /// Labels that a node must have.
+    pub node_selector: IndexMap<String, Setting<String>>,
+    /// Airflow connection to the cluster; the cluster in which Airflow runs, or its default connection, if absent.
+    pub kubernetes_conn_id: Option<Setting<String>>,
+    /// Pool whose slots the tasks take; Airflow's default pool if absent.
+    pub pool: Option<Setting<String>>,
+    /// Owner that Airflow shows.
+    pub owner: Setting<String>,
+    /// Tags besides `flowc` and the project.
+    pub tags: Vec<Setting<String>>,
+    /// Runs that exist at a time; Airflow's setting if absent.
+    pub max_active_runs: Option<u32>,
+    /// Tasks of one run that run at a time; Airflow's setting if absent.
+    pub max_active_tasks: Option<u32>,
+    /// Seconds that a pod may take until its container runs: a node that must come up, an image that must be pulled.
+    pub startup_timeout_s: u32,
 }
 
 impl Default for AirflowProfile {
@@ -246,6 +266,38 @@ impl Default for AirflowProfile {
             namespace: "default".into(),
             service_account: None,
             image: None,
+            image_pull_policy: None,
+            image_pull_secrets: Vec::new(),
+            node_selector: IndexMap::new(),
+            kubernetes_conn_id: None,
+            pool: None,
+            owner: "flowc".into(),
+            tags: Vec::new(),
+            max_active_runs: None,
+            max_active_tasks: None,
+            startup_timeout_s: 600,
+        }
+    }
+}
+
+/// When Kubernetes pulls an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImagePullPolicy {
+    /// Before every container.
+    Always,
+    /// Where the node does not have it.
+    IfNotPresent,
+    /// Not at all: the node must have it.
+    Never,
+}
+
+impl ImagePullPolicy {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
         }
     }
 }

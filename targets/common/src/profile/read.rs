@@ -11,7 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::rules::{self, Rule};
 use super::{
-    AirflowProfile, ArgoProfile, Config, ForeachMode, Profile, Setting, StepFunctionsProfile,
+    AirflowProfile, ArgoProfile, Config, ForeachMode, ImagePullPolicy, Profile, Setting,
+    StepFunctionsProfile,
 };
 
 /// Reads the file; what could be understood is returned beside the findings.
@@ -197,15 +198,49 @@ impl Reader {
         self.keys(
             table,
             &format!("in `[profile.{profile}.airflow]`"),
-            &["namespace", "service_account", "image"],
+            &[
+                "namespace",
+                "service_account",
+                "image",
+                "image_pull_policy",
+                "image_pull_secrets",
+                "node_selector",
+                "kubernetes_conn_id",
+                "pool",
+                "owner",
+                "tags",
+                "max_active_runs",
+                "max_active_tasks",
+                "startup_timeout_s",
+            ],
         );
         let default = AirflowProfile::default();
+        let policies = [
+            ImagePullPolicy::Always,
+            ImagePullPolicy::IfNotPresent,
+            ImagePullPolicy::Never,
+        ]
+        .map(|policy| (policy.as_str(), policy));
         AirflowProfile {
             namespace: self
                 .string(table, "namespace", rules::DNS_LABEL)
                 .unwrap_or(default.namespace),
             service_account: self.string(table, "service_account", rules::DNS_SUBDOMAIN),
             image: self.string(table, "image", rules::IMAGE),
+            image_pull_policy: self.choice(table, "image_pull_policy", &policies),
+            image_pull_secrets: self.strings(table, "image_pull_secrets", rules::DNS_SUBDOMAIN),
+            node_selector: self.map(table, "node_selector", rules::LABEL_KEY, rules::LABEL_VALUE),
+            kubernetes_conn_id: self.string(table, "kubernetes_conn_id", rules::AIRFLOW_NAME),
+            pool: self.string(table, "pool", rules::AIRFLOW_NAME),
+            owner: self
+                .string(table, "owner", rules::AIRFLOW_NAME)
+                .unwrap_or(default.owner),
+            tags: self.strings(table, "tags", rules::AIRFLOW_TAG),
+            max_active_runs: self.integer(table, "max_active_runs", 1..100_001),
+            max_active_tasks: self.integer(table, "max_active_tasks", 1..100_001),
+            startup_timeout_s: self
+                .integer(table, "startup_timeout_s", 1..86_401)
+                .unwrap_or(default.startup_timeout_s),
         }
     }
 
@@ -364,108 +399,4 @@ impl Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> (Config, Vec<(Code, String)>) {
-        let mut tree = SourceTree::default();
-        let file = tree.add("flowc.toml", text);
-        let (config, found) = read(&tree, file);
-        let marked = |item: &Diagnostic| (item.code, tree.text(item.labels[0].span).to_owned());
-        (config, found.iter().map(marked).collect())
-    }
-
-    #[test]
-    fn every_key_is_read() {
-        let (config, found) = parse(
-            r#"
-            empty_foreach = "join"
-            [package]
-            include = ["data/*.csv"]
-            [profile.prod]
-            store = "s3://bucket/x"
-            image = "img:1"
-            shim_image = "shim:1"
-            env = { A = "1" }
-            labels = { team = "ml" }
-            [profile.prod.step-functions]
-            region = "eu-central-1"
-            account = "000000000001"
-            job_queue = "q"
-            image = "batch:1"
-            job_role = "arn:aws:iam::000000000001:role/j"
-            execution_role = "arn:aws:iam::000000000001:role/e"
-            state_machine_role = "arn:aws:iam::000000000001:role/s"
-            scheduler_role = "arn:aws:iam::000000000001:role/c"
-            max_concurrency = 7
-            foreach = "inline"
-            [profile.prod.argo]
-            namespace = "ml"
-            service_account = "runner"
-            image = "argo:1"
-            image_pull_secrets = ["pull"]
-            secrets = ["keys"]
-            node_selector = { pool = "big" }
-            parallelism = 9
-            [profile.prod.airflow]
-            namespace = "ml"
-            service_account = "runner"
-            image = "airflow:1"
-            [profile.other]
-            empty_foreach = "fail"
-            "#,
-        );
-        assert_eq!(found, []);
-        assert_eq!(config.include[0].value, "data/*.csv");
-        let prod = config.profile(Some("prod")).unwrap();
-        assert_eq!(prod.empty_foreach, EmptyForeach::Join);
-        assert_eq!(*prod.store, "s3://bucket/x");
-        assert_eq!(*prod.env["A"], "1");
-        assert_eq!(*prod.labels["team"], "ml");
-        assert_eq!(prod.step_functions.max_concurrency, 7);
-        assert_eq!(prod.step_functions.foreach, ForeachMode::Inline);
-        assert_eq!(**prod.argo.service_account.as_ref().unwrap(), "runner");
-        assert_eq!(prod.argo.parallelism, Some(9));
-        assert_eq!(**prod.airflow.image.as_ref().unwrap(), "airflow:1");
-        assert_eq!(
-            config.profile(Some("other")).unwrap().empty_foreach,
-            EmptyForeach::Fail
-        );
-        assert_eq!(
-            config.profile(None).unwrap().empty_foreach,
-            EmptyForeach::Join
-        );
-    }
-
-    #[test]
-    fn mistakes_are_marked() {
-        let (_, found) = parse(
-            "stor = 1\n[profile.x]\nstor = 's3://bucket'\nimage = 3\nenv = { FLOWC_RUN = 'x' }\n",
-        );
-        assert_eq!(
-            found,
-            [
-                (Code::FC0303, "stor".to_owned()),
-                (Code::FC0303, "stor".to_owned()),
-                (Code::FC0304, "3".to_owned()),
-                (Code::FC0304, "FLOWC_RUN".to_owned()),
-            ]
-        );
-        let (_, found) = parse("profile = 3");
-        assert_eq!(found, [(Code::FC0304, "3".to_owned())]);
-        let (_, found) = parse("[profile.x.argo]\nparallelism = 0\n");
-        assert_eq!(found, [(Code::FC0304, "0".to_owned())]);
-        let (_, found) = parse("a = = 1");
-        assert_eq!(found[0].0, Code::FC0001);
-    }
-
-    #[test]
-    fn an_unknown_profile_gets_a_suggestion() {
-        let (config, _) = parse("[profile.prod]\n");
-        let error = config.profile(Some("prot")).unwrap_err();
-        assert_eq!(error.code, Code::FC0305);
-        assert_eq!(error.help.as_deref(), Some("did you mean `prod`?"));
-        assert!(Config::default().profile(Some("x")).is_err());
-        assert_eq!(Config::default().profile(None).unwrap(), Profile::default());
-    }
-}
+mod tests;

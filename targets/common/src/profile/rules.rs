@@ -110,6 +110,21 @@ pub(super) const PATTERN: Rule = Rule {
     },
 };
 
+pub(super) const AIRFLOW_NAME: Rule = Rule {
+    expected: "letters, digits, `_`, `-` and `.`, at most 250",
+    holds: |text| {
+        (1..=250).contains(&text.len()) && text.chars().all(|c| is_word(c) || "-.".contains(c))
+    },
+};
+
+// Airflow: at most 100 characters (`airflow/models/dag.py`, `TAG_MAX_LEN`, read in 2.11.2).
+pub(super) const AIRFLOW_TAG: Rule = Rule {
+    expected: "letters, digits, `_`, `-`, `.`, `:` and `/`, at most 100",
+    holds: |text| {
+        (1..=100).contains(&text.len()) && text.chars().all(|c| is_word(c) || "-.:/".contains(c))
+    },
+};
+
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
@@ -178,6 +193,8 @@ mod tests {
             LABEL_KEY,
             LABEL_VALUE,
             ENV_NAME,
+            AIRFLOW_NAME,
+            AIRFLOW_TAG,
         ] {
             check(
                 rule,

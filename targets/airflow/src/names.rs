@@ -1,0 +1,88 @@
+//! Names in the generated file and in Airflow.
+
+use flowc_core::ir::plan::{Plan, StepId};
+use flowc_target::{Case, NameRule};
+
+/// A DAG's id.
+/// Airflow: letters, digits, `_`, `-` and `.`, at most 250 (`airflow/utils/helpers.py`, `validate_key`, read in 2.11.2).
+/// It names the file too, so a name starts and ends with a letter or digit.
+pub(crate) const DAG_ID: NameRule = NameRule {
+    what: "DAG",
+    max: 250,
+    case: Case::Any,
+    inner: "_-.",
+    underscore: '_',
+    reserved: &[],
+    reserved_prefix: "",
+};
+
+/// Longest task id, in bytes. Airflow: 250, as for DAGs.
+pub(crate) const TASK_ID_MAX: usize = 250;
+
+/// Lower-case names that the fixed part of the file uses and that a step's variable must not hide.
+/// A test compares the list with the file.
+const TAKEN: &[&str] = &[
+    "any",
+    "args",
+    "b64encode",
+    "code",
+    "conf",
+    "context",
+    "count",
+    "dag",
+    "datetime",
+    "dict",
+    "ended",
+    "env",
+    "error",
+    "foreach",
+    "index",
+    "int",
+    "json",
+    "k8s",
+    "kwargs",
+    "limit",
+    "limits",
+    "name",
+    "params",
+    "pod",
+    "range",
+    "remote_pod",
+    "requests",
+    "resumed",
+    "s",
+    "self",
+    "statuses",
+    "str",
+    "super",
+    "task_group",
+    "timedelta",
+    "timezone",
+    "value",
+];
+
+/// The variable that holds a step's operator: the step's name, with `_` at its end if the file uses that name itself.
+pub(crate) fn variable(step: &str) -> String {
+    if TAKEN.contains(&step.trim_end_matches('_')) {
+        format!("{step}_")
+    } else {
+        step.to_owned()
+    }
+}
+
+/// The function that holds the body of a foreach of several steps.
+/// No step's name starts with an underscore.
+pub(crate) fn body_function(plan: &Plan, split: StepId) -> String {
+    format!("_{}_foreach", plan.steps[split].name)
+}
+
+/// The task group of the body of a foreach of several steps.
+/// No step's name holds a hyphen, and groups share their names with tasks.
+pub(crate) fn body_group(plan: &Plan, split: StepId) -> String {
+    format!("{}-foreach", plan.steps[split].name)
+}
+
+#[cfg(test)]
+pub(crate) fn is_taken(name: &str) -> bool {
+    TAKEN.contains(&name)
+}
