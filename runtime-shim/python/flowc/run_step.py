@@ -143,7 +143,9 @@ class Runner:
         graph_info["constants"] = [
             {"name": name, "type": type(value).__name__} for name, value in constants
         ]
-        values.update(constants)
+        for name in flowspec.own_artifacts(flow):
+            if name not in flow.__dict__:
+                values[name] = getattr(flow, name)  # constants, and what else the class holds
         values.update(
             name=task["flow"],
             _foreach_stack=[],
