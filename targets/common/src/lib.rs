@@ -14,6 +14,8 @@ pub mod manifest;
 pub mod names;
 pub mod package;
 pub mod profile;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod writer;
 
 use flowc_core::diag::Diagnostics;

@@ -1,12 +1,59 @@
-//! Placeholder of the `step-functions` target's essay.
+//! The target `step-functions`: AWS Step Functions decides when, AWS Batch runs.
+//!
+//! | construct | becomes |
+//! |---|---|
+//! | flow | a state machine in `JSONPath` mode; its first state puts the input into the store |
+//! | step | one `batch:submitJob.sync` state whose result is dropped |
+//! | split, join | a `Parallel` state, then the join's own state |
+//! | foreach | outermost: a distributed `Map` over the `split.json` that the splitting task left in the store; inside another foreach: `getObject`, then an inline `Map` |
+//! | retry | the state's `Retry` for user code, the job definition's `evaluateOnExit` for lost containers |
+//! | artifact | nothing: artifacts are in the store, and every task computes where its parents' are |
+//!
+//! What flows through the machine is `{"run": …}`, inside a foreach also `"index"`; it never grows with the width of a fan-out.
+//! Steps of the same shape share a job definition, which is named by the digest of its content.
+//!
+//! Not mapped: `@kubernetes`, scratch disk, and attributes of `@batch` outside [`CAPABILITIES`]; each is refused by FC0302.
+//! A schedule that fires on either of two kinds of days has no AWS form and is refused by FC0308.
+
+mod asl;
+mod emit;
+mod iam;
+mod jobs;
+mod names;
+mod schedule;
+mod states;
+#[cfg(test)]
+mod tests;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Capabilities, Options, Target};
+use flowc_target::{BundleFile, Capabilities, Decorator, Options, Target};
+
+pub use names::{schedule_name, state_machine_name};
 
 /// The target `step-functions`.
 #[derive(Clone, Copy, Debug)]
 pub struct StepFunctions;
+
+/// What it can do.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    nested_foreach: true,
+    schedule: true,
+    gpu: true,
+    shared_memory: true,
+    batch: Decorator::Mapped(&[
+        "image",
+        "queue",
+        "iam_role",
+        "execution_role",
+        "max_swap",
+        "swappiness",
+    ]),
+    kubernetes: Decorator::Refused {
+        instead: "use `@batch`, or `@resources`, which every target understands",
+    },
+    ..Capabilities::NONE
+};
 
 impl Target for StepFunctions {
     fn name(&self) -> &'static str {
@@ -14,10 +61,10 @@ impl Target for StepFunctions {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        &Capabilities::NONE
+        &CAPABILITIES
     }
 
-    fn emit(&self, _plan: &Plan, _options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
-        (None, Diagnostics::default())
+    fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
+        emit::emit(plan, options)
     }
 }

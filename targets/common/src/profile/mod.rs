@@ -15,6 +15,9 @@ use flowc_protocol::manifest::EmptyForeach;
 use indexmap::IndexMap;
 
 pub use read::read;
+pub use rules::{
+    is_image, is_job_queue, is_label_key, is_label_value, is_object_name, is_role_arn,
+};
 pub use store::RemoteStore;
 
 /// Name of the file.

@@ -125,12 +125,27 @@ pub(super) const AIRFLOW_TAG: Rule = Rule {
     },
 };
 
+/// The ARN of a role.
+pub fn is_role_arn(text: &str) -> bool {
+    (ARN_ROLE.holds)(text)
+}
+
+/// Name or ARN of a Batch job queue.
+pub fn is_job_queue(text: &str) -> bool {
+    (JOB_QUEUE.holds)(text)
+}
+
+/// A Kubernetes object's name: a DNS subdomain.
+pub fn is_object_name(text: &str) -> bool {
+    (DNS_SUBDOMAIN.holds)(text)
+}
+
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
 /// An image reference, loosely: the registry has the last word, but nothing here can be read as a template.
-pub(crate) fn is_image(text: &str) -> bool {
+pub fn is_image(text: &str) -> bool {
     text.len() <= 512
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| is_word(c) || ".:/@+-".contains(c))
@@ -143,7 +158,7 @@ fn is_dns_label(text: &str) -> bool {
 }
 
 /// Kubernetes: at most 63 characters of `[A-Za-z0-9._-]`, empty or alphanumeric at both ends.
-pub(crate) fn is_label_value(text: &str) -> bool {
+pub fn is_label_value(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_alphanumeric();
     text.is_empty()
         || (text.len() <= 63
@@ -153,7 +168,7 @@ pub(crate) fn is_label_value(text: &str) -> bool {
 }
 
 /// Kubernetes: a label value that is not empty, after an optional DNS subdomain and `/`.
-pub(crate) fn is_label_key(text: &str) -> bool {
+pub fn is_label_key(text: &str) -> bool {
     let name = match text.split_once('/') {
         Some((prefix, name)) => {
             if prefix.len() > 253 || !prefix.split('.').all(is_dns_label) {

@@ -1,0 +1,147 @@
+//! The part of the Amazon States Language that we print; field order is the output's order.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+/// States with the one that is entered first; a whole machine, a branch, or the body of a map.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Scope {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) comment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) processor_config: Option<ProcessorConfig>,
+    pub(crate) start_at: String,
+    pub(crate) states: IndexMap<String, State>,
+}
+
+/// How the iterations of a map run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ProcessorConfig {
+    pub(crate) mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_type: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "Type")]
+pub(crate) enum State {
+    Task(Box<Task>),
+    Parallel(Box<Parallel>),
+    Map(Box<Map>),
+}
+
+/// A call of a service.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Task {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) query_language: Option<&'static str>,
+    pub(crate) resource: String,
+    /// Of a state in `JSONPath` mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parameters: Option<Value>,
+    /// Of a state in `JSONata` mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) retry: Vec<Retrier>,
+    #[serde(flatten)]
+    pub(crate) result: ResultRule,
+    #[serde(flatten)]
+    pub(crate) then: Then,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Parallel {
+    pub(crate) branches: Vec<Scope>,
+    #[serde(flatten)]
+    pub(crate) result: ResultRule,
+    #[serde(flatten)]
+    pub(crate) then: Then,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Map {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) item_reader: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) items_path: Option<&'static str>,
+    pub(crate) item_selector: Value,
+    pub(crate) max_concurrency: u32,
+    pub(crate) item_processor: Scope,
+    #[serde(flatten)]
+    pub(crate) result: ResultRule,
+    #[serde(flatten)]
+    pub(crate) then: Then,
+}
+
+/// What becomes of a state's result; the data that flows on never grows with a fan-out.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ResultRule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result_selector: Option<Value>,
+    /// `Some(Null)` passes the input on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result_path: Option<Value>,
+    /// `Some(Null)` passes `{}` on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output_path: Option<Value>,
+    /// Of a state in `JSONata` mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Value>,
+}
+
+/// Where the run goes on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) enum Then {
+    Next(String),
+    End(bool),
+}
+
+impl Then {
+    /// Drops a state's result: its input goes on to the next state, and nothing leaves the scope after the last.
+    pub(crate) fn without_result(&self) -> ResultRule {
+        match self {
+            Then::Next(_) => ResultRule {
+                result_path: Some(Value::Null),
+                ..ResultRule::default()
+            },
+            Then::End(_) => ResultRule {
+                output_path: Some(Value::Null),
+                ..ResultRule::default()
+            },
+        }
+    }
+}
+
+/// When a failed state is tried again; what is absent has Step Functions' default: 1 second, doubled each time.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Retrier {
+    pub(crate) error_equals: Vec<&'static str>,
+    /// At least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) interval_seconds: Option<u32>,
+    pub(crate) max_attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backoff_rate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jitter_strategy: Option<&'static str>,
+}
+
+/// Waits ever longer, up to about 17 minutes in all, with jitter: for services that are busy.
+pub(crate) fn patience(errors: &[&'static str]) -> Retrier {
+    Retrier {
+        error_equals: errors.to_vec(),
+        interval_seconds: None,
+        max_attempts: 10,
+        backoff_rate: None,
+        jitter_strategy: Some("FULL"),
+    }
+}

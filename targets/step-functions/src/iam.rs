@@ -1,0 +1,140 @@
+//! `iam.json`: the least that the flow's roles need.
+//!
+//! A role that the profile names is not described: whoever made it decides what it may do.
+
+use flowc_core::ir::plan::{Node, Plan, Region};
+use flowc_target::Options;
+use flowc_target::profile::RemoteStore;
+use indexmap::IndexSet;
+use serde_json::{Map, Value, json};
+
+use crate::names::{self, Place};
+
+/// What the policies depend on besides the plan.
+pub(crate) struct Facts<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a Options,
+    pub(crate) place: &'a Place<'a>,
+    pub(crate) store: RemoteStore<'a>,
+    /// Queues that steps name themselves.
+    pub(crate) queues: &'a [String],
+}
+
+/// The roles that the flow brings along; `None` if the profile names them all.
+pub(crate) fn roles(facts: &Facts<'_>) -> Option<Value> {
+    let profile = &facts.options.profile.step_functions;
+    let mut roles = Map::new();
+    let mut add = |purpose: &str, service: &str, statements: Vec<Value>| {
+        let role = json!({
+            "RoleArn": facts.place.role(facts.plan, purpose),
+            "AssumeRolePolicyDocument": document(&[json!({
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": "sts:AssumeRole",
+            })]),
+            "PolicyDocument": document(&statements),
+        });
+        roles.insert(purpose.to_owned(), role);
+    };
+    if profile.state_machine_role.is_none() {
+        add("states", "states.amazonaws.com", state_machine(facts));
+    }
+    if profile.job_role.is_none() {
+        add("job", "ecs-tasks.amazonaws.com", job(facts));
+    }
+    if facts.plan.schedule.is_some() && profile.scheduler_role.is_none() {
+        let machine = machine_arn(facts);
+        let statements = vec![allow(&["states:StartExecution"], &[machine])];
+        add("schedule", "scheduler.amazonaws.com", statements);
+    }
+    (!roles.is_empty()).then(|| Value::Object(roles))
+}
+
+fn document(statements: &[Value]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+fn allow(actions: &[&str], resources: &[String]) -> Value {
+    json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+fn machine_arn(facts: &Facts<'_>) -> String {
+    facts
+        .place
+        .states("stateMachine", &names::state_machine_name(facts.plan))
+}
+
+fn state_machine(facts: &Facts<'_>) -> Vec<Value> {
+    let place = facts.place;
+    let profile = &facts.options.profile.step_functions;
+    let object = |key: &str| {
+        let key = facts.store.key(&format!("{}/{key}", facts.plan.flow));
+        place.object(facts.store.bucket, &key)
+    };
+    let definitions = format!(
+        "job-definition/{}*",
+        names::job_definition_prefix(facts.plan)
+    );
+    let mut submit = vec![place.arn("batch", &definitions)];
+    let queues = std::iter::once(&profile.job_queue.value).chain(facts.queues);
+    let queues: IndexSet<_> = queues.map(|queue| place.queue(queue)).collect();
+    submit.extend(queues);
+    // How `.sync` hears that a job ended (Step Functions, "IAM policies for integrated services").
+    let rule = place.arn("events", "rule/StepFunctionsGetEventsForBatchJobsRule");
+    let mut statements = vec![
+        allow(&["batch:SubmitJob"], &submit),
+        // Batch has no permissions by resource for these two.
+        allow(
+            &["batch:DescribeJobs", "batch:TerminateJob"],
+            &["*".to_owned()],
+        ),
+        allow(
+            &["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+            &[rule],
+        ),
+        allow(&["s3:PutObject"], &[object("input/*")]),
+    ];
+    if has_foreach(&facts.plan.root) {
+        let name = names::state_machine_name(facts.plan);
+        let executions = [
+            place.states("execution", &format!("{name}:*")),
+            place.states("execution", &format!("{name}/*")),
+        ];
+        statements.push(allow(&["s3:GetObject"], &[object("*/split.json")]));
+        // A distributed map starts its children as executions of the same machine.
+        statements.push(allow(&["states:StartExecution"], &[machine_arn(facts)]));
+        statements.push(allow(
+            &[
+                "states:DescribeExecution",
+                "states:StopExecution",
+                "states:RedriveExecution",
+            ],
+            &executions,
+        ));
+    }
+    statements
+}
+
+fn job(facts: &Facts<'_>) -> Vec<Value> {
+    let objects = facts.store.key(&format!("{}/*", facts.plan.flow));
+    vec![
+        allow(
+            &["s3:GetObject", "s3:PutObject"],
+            &[facts.place.object(facts.store.bucket, &objects)],
+        ),
+        // Without it S3 answers 403 instead of 404 for an object that is not there, and a missing `commit` could not be told
+        // from a denied one (Amazon S3, "GetObject", permissions).
+        allow(
+            &["s3:ListBucket"],
+            &[facts.place.object(facts.store.bucket, "")],
+        ),
+    ]
+}
+
+fn has_foreach(region: &Region) -> bool {
+    region.nodes.iter().any(|node| match node {
+        Node::Step(_) => false,
+        Node::Parallel { branches, .. } => branches.iter().any(has_foreach),
+        Node::Map { .. } => true,
+    })
+}

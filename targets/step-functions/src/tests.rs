@@ -1,0 +1,484 @@
+//! What a bundle looks like, for small flows and for all.
+
+use std::collections::BTreeSet;
+
+use flowc_core::diag::Code;
+use flowc_core::ir::plan::Plan;
+use flowc_target::profile::{ForeachMode, Setting};
+use flowc_target::testing::{self, HOSTILE, emit, linear, nested, options, plan, refusal, source};
+use flowc_target::{BundleFile, Options};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::StepFunctions;
+
+const NESTED: &str = "class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.outer, foreach='xs')
+    @retry(times=2, minutes_between_retries=1)
+    @step
+    def outer(self):
+        self.next(self.inner, foreach='ys')
+    @resources(cpu=1.5, memory=100)
+    @timeout(seconds=5)
+    @step
+    def inner(self):
+        self.next(self.inner_join)
+    @step
+    def inner_join(self, inputs):
+        self.next(self.outer_join)
+    @step
+    def outer_join(self, inputs):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+";
+
+fn bundle(body: &str) -> Vec<BundleFile> {
+    emit(&StepFunctions, &plan(&source(body)), &options())
+}
+
+fn json_of(files: &[BundleFile], path: &str) -> Value {
+    let file = files.iter().find(|file| file.path == path).unwrap();
+    serde_json::from_str(&file.text).unwrap()
+}
+
+fn machine(files: &[BundleFile]) -> Value {
+    json_of(files, "state-machine.asl.json")
+}
+
+fn codes(plan: &Plan, options: &Options) -> Vec<Code> {
+    refusal(&StepFunctions, plan, options)
+        .iter()
+        .map(|item| item.code)
+        .collect()
+}
+
+#[test]
+fn a_nested_foreach_is_a_distributed_map_around_an_inline_one() {
+    let files = bundle(NESTED);
+    let machine = machine(&files);
+    assert_eq!(machine["StartAt"], "flowc-input");
+    let states = machine["States"].as_object().unwrap();
+    let names: Vec<_> = states.keys().collect();
+    assert_eq!(
+        names,
+        ["flowc-input", "start", "start-foreach", "outer_join", "end"]
+    );
+
+    let start = &states["start"]["Parameters"];
+    assert_eq!(start["Parameters"], json!({"step": "start"}));
+    let environment = &start["ContainerOverrides"]["Environment"];
+    assert_eq!(
+        environment[0],
+        json!({"Name": "FLOWC_RUN", "Value.$": "States.Format('id:{}', $.run)"})
+    );
+    assert_eq!(
+        environment[1]["Value.$"],
+        "States.Format('F/input/{}.json', $$.Execution.Name)"
+    );
+
+    let map = &states["start-foreach"];
+    assert_eq!(
+        map["ItemProcessor"]["ProcessorConfig"]["Mode"],
+        "DISTRIBUTED"
+    );
+    assert_eq!(
+        map["ItemReader"]["Parameters"]["Key.$"],
+        "States.Format('F/{}/start/t/split.json', $.run)"
+    );
+    assert_eq!(
+        map["ItemSelector"],
+        json!({"run.$": "$.run", "index.$": "$$.Map.Item.Value"})
+    );
+    assert_eq!(map["ResultPath"], Value::Null);
+
+    let children = map["ItemProcessor"]["States"].as_object().unwrap();
+    let names: Vec<_> = children.keys().collect();
+    assert_eq!(
+        names,
+        ["outer", "outer-split", "outer-foreach", "inner_join"]
+    );
+    assert_eq!(
+        children["outer-split"]["Parameters"]["Key.$"],
+        "States.Format('F/{}/outer/t-{}/split.json', $.run, $.index)"
+    );
+    let inner = &children["outer-foreach"];
+    assert_eq!(
+        inner["ItemProcessor"]["ProcessorConfig"],
+        json!({"Mode": "INLINE"})
+    );
+    assert_eq!(inner["ItemsPath"], "$.split.items");
+    assert_eq!(
+        (&inner["ResultSelector"], &inner["ResultPath"]),
+        (&json!({}), &json!("$.split"))
+    );
+    assert_eq!(children["inner_join"]["OutputPath"], Value::Null);
+    assert!(
+        children["inner_join"]
+            .as_object()
+            .unwrap()
+            .contains_key("OutputPath")
+    );
+
+    let retry = &children["outer"]["Retry"];
+    assert_eq!(retry[0]["ErrorEquals"], json!(["Batch.AWSBatchException"]));
+    assert_eq!(
+        retry[1],
+        json!({"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 60, "MaxAttempts": 2, "BackoffRate": 1})
+    );
+}
+
+#[test]
+fn a_split_is_a_parallel_state() {
+    let files = bundle(
+        "class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.a, self.b)
+    @step
+    def a(self):
+        self.next(self.j)
+    @step
+    def b(self):
+        self.next(self.j)
+    @step
+    def j(self, inputs):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+",
+    );
+    let machine = machine(&files);
+    let parallel = &machine["States"]["start-branches"];
+    assert_eq!(machine["States"]["start"]["Next"], "start-branches");
+    assert_eq!(
+        (&parallel["Type"], &parallel["Next"]),
+        (&json!("Parallel"), &json!("j"))
+    );
+    let firsts: Vec<_> = parallel["Branches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|branch| &branch["StartAt"])
+        .collect();
+    assert_eq!(firsts, ["a", "b"]);
+}
+
+#[test]
+fn steps_of_one_shape_share_a_job_definition() {
+    let files = bundle(NESTED);
+    let definitions = json_of(&files, "job-definitions.json");
+    let definitions = definitions.as_array().unwrap();
+    assert_eq!(definitions.len(), 2, "the timed step is of another shape");
+    let (usual, timed) = (&definitions[0], &definitions[1]);
+    assert_eq!(
+        usual["containerProperties"]["command"],
+        json!(["/flowc-shim", "step", "Ref::step"])
+    );
+    assert_eq!(usual["timeout"], Value::Null);
+    assert_eq!(timed["timeout"], json!({"attemptDurationSeconds": 65}));
+    let wants = &timed["containerProperties"]["resourceRequirements"];
+    assert_eq!(
+        wants,
+        &json!([{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "100"}])
+    );
+    assert!(
+        usual["retryStrategy"]["evaluateOnExit"]
+            .as_array()
+            .unwrap()
+            .len()
+            <= 5
+    );
+    let name = usual["jobDefinitionName"].as_str().unwrap();
+    assert!(
+        name.starts_with("flowc-F-") && name.len() == "flowc-F-".len() + 12,
+        "{name}"
+    );
+    let machine = machine(&files);
+    assert_eq!(
+        machine["States"]["start"]["Parameters"]["JobDefinition"],
+        name
+    );
+}
+
+#[test]
+fn a_schedule_starts_the_machine_with_nothing() {
+    let files = bundle(
+        "@schedule(cron='0 6 * * MON-FRI', timezone='Europe/Berlin')\nclass F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n",
+    );
+    let schedule = json_of(&files, "schedule.json");
+    assert_eq!(schedule["ScheduleExpression"], "cron(0 6 ? * MON-FRI *)");
+    assert_eq!(schedule["ScheduleExpressionTimezone"], "Europe/Berlin");
+    assert_eq!(schedule["Target"]["Input"], "{}");
+    assert_eq!(
+        json_of(&files, "iam.json")["schedule"]["RoleArn"],
+        schedule["Target"]["RoleArn"]
+    );
+    let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "state-machine.asl.json",
+            "job-definitions.json",
+            "schedule.json",
+            "iam.json"
+        ]
+    );
+}
+
+#[test]
+fn roles_that_the_profile_names_are_not_described() {
+    let mut options = options();
+    let role = |name: &str| {
+        Some(Setting::given(format!(
+            "arn:aws:iam::123456789012:role/{name}"
+        )))
+    };
+    options.profile.step_functions.job_role = role("mine");
+    let files = emit(&StepFunctions, &plan(&source(NESTED)), &options);
+    let roles = json_of(&files, "iam.json");
+    assert_eq!(
+        roles.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["states"]
+    );
+    let definitions = json_of(&files, "job-definitions.json");
+    assert_eq!(
+        definitions[0]["containerProperties"]["jobRoleArn"],
+        "arn:aws:iam::123456789012:role/mine"
+    );
+    options.profile.step_functions.state_machine_role = role("other");
+    let files = emit(&StepFunctions, &plan(&source(NESTED)), &options);
+    assert!(files.iter().all(|file| file.path != "iam.json"));
+}
+
+#[test]
+fn the_policy_reaches_no_further_than_the_flow() {
+    let mut options = options();
+    options.profile.store = "s3://bucket/team".into();
+    let files = emit(&StepFunctions, &plan(&source(NESTED)), &options);
+    let roles = json_of(&files, "iam.json");
+    for role in ["states", "job"] {
+        for statement in roles[role]["PolicyDocument"]["Statement"]
+            .as_array()
+            .unwrap()
+        {
+            for action in statement["Action"].as_array().unwrap() {
+                let action = action.as_str().unwrap();
+                assert!(
+                    !action.contains('*') && !action.contains("Delete"),
+                    "{action}"
+                );
+            }
+            for resource in statement["Resource"].as_array().unwrap() {
+                let resource = resource.as_str().unwrap();
+                if resource.starts_with("arn:aws:s3:::bucket/") {
+                    assert!(
+                        resource.starts_with("arn:aws:s3:::bucket/team/F/"),
+                        "{resource}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_iteration_can_be_inline() {
+    let mut options = options();
+    options.profile.step_functions.foreach = ForeachMode::Inline;
+    let files = emit(&StepFunctions, &plan(&source(NESTED)), &options);
+    assert!(!files[0].text.contains("DISTRIBUTED"));
+    let machine = machine(&files);
+    assert_eq!(machine["States"]["start"]["Next"], "start-split");
+    assert_eq!(
+        machine["States"]["start-split"]["Parameters"]["Key.$"],
+        "States.Format('F/{}/start/t/split.json', $.run)"
+    );
+}
+
+#[test]
+fn what_batch_cannot_do_is_refused() {
+    let flow = |decorator: &str| {
+        plan(&source(&format!(
+            "class F(FlowSpec):\n    {decorator}\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n"
+        )))
+    };
+    assert_eq!(
+        codes(&flow("@kubernetes(image='x')"), &options()),
+        [Code::FC0302]
+    );
+    assert_eq!(codes(&flow("@kubernetes"), &options()), [Code::FC0302]);
+    assert_eq!(
+        codes(&flow("@batch(efs_volumes=['x'])"), &options()),
+        [Code::FC0302]
+    );
+    assert_eq!(
+        codes(&flow("@resources(disk=100)"), &options()),
+        [Code::FC0302]
+    );
+    assert_eq!(
+        codes(&flow("@batch(image='a b')"), &options()),
+        [Code::FC0308]
+    );
+    assert_eq!(
+        codes(&flow("@batch(iam_role='{{x}}')"), &options()),
+        [Code::FC0308]
+    );
+    let mut elsewhere = options();
+    elsewhere.profile.store = "gs://bucket".into();
+    assert_eq!(codes(&flow(""), &elsewhere), [Code::FC0304]);
+    let files = emit(
+        &StepFunctions,
+        &flow("@batch(image='a:1', queue='q', max_swap=10, shared_memory=5, gpu=1)"),
+        &options(),
+    );
+    let container = &json_of(&files, "job-definitions.json")[0]["containerProperties"];
+    assert_eq!(container["image"], "a:1");
+    assert_eq!(
+        container["linuxParameters"],
+        json!({"sharedMemorySize": 5, "maxSwap": 10})
+    );
+    assert_eq!(
+        machine(&files)["States"]["start"]["Parameters"]["JobQueue"],
+        "q"
+    );
+    assert!(
+        json_of(&files, "iam.json")
+            .to_string()
+            .contains("job-queue/q")
+    );
+}
+
+#[test]
+fn a_step_costs_at_most_a_kilobyte() {
+    let size = |count| -> usize {
+        let files = emit(&StepFunctions, &plan(&linear(count)), &options());
+        files.iter().map(|file| file.text.len()).sum()
+    };
+    let per_step = (size(150) - size(50)) / 100;
+    assert!(per_step <= 1000, "{per_step} bytes");
+}
+
+#[test]
+fn a_definition_over_the_limit_is_refused() {
+    assert_eq!(codes(&plan(&linear(3000)), &options()), [Code::FC1001]);
+}
+
+/// The keys and lengths of a value, without its texts.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, member)| (key.clone(), shape(member)))
+            .collect(),
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::Null,
+    }
+}
+
+#[test]
+fn values_never_change_the_shape() {
+    let bundle = |text: &str| {
+        let literal = serde_json::to_string(text)
+            .unwrap()
+            .replace("\\u0000", "\\x00");
+        let body = format!(
+            "class F(FlowSpec):\n    '''doc'''\n    p = Parameter('p', default={literal}, help={literal})\n    c = {literal}\n    @environment(vars={{'A': {}}})\n    @step\n    def start(self):\n        {literal}\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n",
+            literal.replace("\\x00", "")
+        );
+        let mut options = options();
+        if !text.contains('\0') {
+            options.profile.env.insert("A".to_owned(), text.into());
+        }
+        (
+            emit(&StepFunctions, &plan(&source(&body)), &options),
+            text.contains('\0'),
+        )
+    };
+    for text in HOSTILE {
+        let (files, without) = bundle(text);
+        let (plain, _) = bundle(if without { "\0" } else { "x" });
+        for (file, other) in files.iter().zip(&plain) {
+            let parse = |file: &BundleFile| serde_json::from_str::<Value>(&file.text).unwrap();
+            assert_eq!(shape(&parse(file)), shape(&parse(other)), "{text:?}");
+            if file.path == "state-machine.asl.json" {
+                let digests = |text: &str| {
+                    text.split("flowc-F-")
+                        .map(|part| part.get(12..).unwrap_or("").to_owned())
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!(
+                    digests(&file.text),
+                    digests(&other.text),
+                    "user text in the machine: {text:?}"
+                );
+            }
+        }
+        if !without {
+            let definitions = json_of(&files, "job-definitions.json");
+            let environment = definitions[0]["containerProperties"]["environment"]
+                .as_array()
+                .unwrap();
+            assert_eq!(environment.last().unwrap()["value"], **text);
+        }
+    }
+}
+
+/// All scopes of a machine, the outermost first.
+fn scopes<'a>(scope: &'a Value, into: &mut Vec<&'a Value>) {
+    into.push(scope);
+    for state in scope["States"].as_object().unwrap().values() {
+        for branch in state["Branches"].as_array().into_iter().flatten() {
+            scopes(branch, into);
+        }
+        if let Some(body) = state.get("ItemProcessor") {
+            scopes(body, into);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_flow_becomes_a_sound_machine(chain in testing::chain(), inline in any::<bool>()) {
+        let plan = plan(&nested(&chain));
+        let mut options = options();
+        if inline {
+            options.profile.step_functions.foreach = ForeachMode::Inline;
+        }
+        let files = emit(&StepFunctions, &plan, &options);
+        prop_assert_eq!(&files, &emit(&StepFunctions, &plan, &options));
+        let machine = machine(&files);
+        let mut all = Vec::new();
+        scopes(&machine, &mut all);
+        let mut names = BTreeSet::new();
+        let mut jobs = 0;
+        for scope in all {
+            let states = scope["States"].as_object().unwrap();
+            // Every state is reached from the first, and the last one ends the scope.
+            let mut at = scope["StartAt"].as_str().unwrap();
+            let mut reached = 1;
+            while let Some(next) = states[at].get("Next") {
+                at = next.as_str().unwrap();
+                reached += 1;
+            }
+            prop_assert_eq!(reached, states.len());
+            prop_assert_eq!(&states[at]["End"], &json!(true));
+            for (name, state) in states {
+                prop_assert!(names.insert(name.clone()), "{} twice", name);
+                prop_assert!(name.len() <= 80);
+                let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
+                jobs += usize::from(resource.ends_with("batch:submitJob.sync"));
+            }
+        }
+        prop_assert_eq!(jobs, plan.steps.len());
+        for (_, step) in plan.steps.iter() {
+            prop_assert!(names.contains(&step.name));
+        }
+    }
+}
