@@ -181,7 +181,7 @@ impl<'f> Graph<'f> {
         let target = &self.flow.steps[from].next.as_ref()?.targets[branch];
         let name = target.value.as_str();
         // That there is no end step is said once, where the flow is named.
-        if self.end.is_none() && name == END {
+        if self.flow.steps_may_be_missing() || (self.end.is_none() && name == END) {
             return None;
         }
         let steps = self.steps().map(|(_, step)| step.name.value.as_str());

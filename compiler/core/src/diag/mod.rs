@@ -148,6 +148,11 @@ impl Diagnostics {
         self.items.extend(other.items);
     }
 
+    /// Keeps the findings for which the question is answered by yes.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.items.retain(keep);
+    }
+
     /// Whether one of them is an error.
     pub fn has_errors(&self) -> bool {
         self.items

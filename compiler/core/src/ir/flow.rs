@@ -42,6 +42,13 @@ pub struct Flow {
     pub imported_names: Vec<Spanned<String>>,
 }
 
+impl Flow {
+    /// Whether a syntax error may have hidden steps: then no transition counts as read, and a missing step is no finding.
+    pub fn steps_may_be_missing(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|(_, step)| step.next_unread)
+    }
+}
+
 /// One step: a method decorated by `@step`.
 #[derive(Clone, Debug)]
 pub struct Step {

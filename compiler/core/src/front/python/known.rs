@@ -102,8 +102,8 @@ const PROVIDED: &[&str] = &[
     "__version__",
 ];
 
-/// Submodules whose names may be used: exceptions, and the client under its own name.
-const PROVIDED_MODULES: &[&str] = &["exception", "client"];
+/// Submodules whose names may be used: exceptions, `current`, and the client under its own name.
+const PROVIDED_MODULES: &[&str] = &["exception", "client", "metaflow_current"];
 
 /// The way out for a name that is exported by Metaflow but not provided.
 const OTHER_NAMES: &[(&str, &str)] = &[

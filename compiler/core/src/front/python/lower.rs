@@ -41,8 +41,18 @@ pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Fl
     };
     let flow = read(&mut context, &module, class, &broken);
     let mut found = context.found;
+    // What touches a syntax error is most likely its echo.
+    found.retain(|item| item.code == Code::FC0001 || !touches(item, &broken));
     found.sort();
     (flow, found)
+}
+
+fn touches(item: &Diagnostic, broken: &[TextRange]) -> bool {
+    let span = item.labels.first().map(|label| label.span);
+    span.is_some_and(|span| {
+        let range = TextRange::new(span.start.into(), span.end.into());
+        broken.iter().any(|at| at.intersect(range).is_some())
+    })
 }
 
 fn read<'a>(
@@ -71,14 +81,17 @@ fn read<'a>(
             Member::Other => {}
         }
     }
-    // Steps or transitions may be missing because of a syntax error.
+    report_names(context);
     let mut bodies = lineage.order.iter().map(Ranged::range);
     if bodies.any(|body| broken.iter().any(|at| body.intersect(*at).is_some())) {
+        // Steps or transitions may be missing because of the error.
+        if flow.steps.is_empty() {
+            return None;
+        }
         for step in flow.steps.handles().collect::<Vec<_>>() {
             flow.steps[step].next_unread = true;
         }
     }
-    report_names(context);
     flow.imported_names = imported_names(context);
     Some(flow)
 }

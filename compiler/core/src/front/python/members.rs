@@ -107,7 +107,7 @@ fn report_twice(context: &mut Context<'_>, earlier: Option<&Entry<'_>>, later: &
 enum Certainty {
     Always,
     /// Inside a block whose head stands here.
-    Perhaps(TextRange),
+    Perhaps(Span),
 }
 
 struct Body<'a> {
@@ -153,7 +153,7 @@ impl<'a> Body<'a> {
 
     /// The statements inside a compound statement; only Python knows which of them are run.
     fn block(&mut self, context: &mut Context<'a>, stmt: &'a Stmt) {
-        let head = head_of(context, stmt);
+        let head = context.source.head_of(stmt);
         let inside = Certainty::Perhaps(head);
         if let Some(branch) = stmt.as_if_stmt() {
             self.read(context, &branch.body, inside);
@@ -302,7 +302,7 @@ fn report_uncertain(context: &mut Context<'_>, certainty: Certainty, range: Text
         source.span(&range),
         "only Python knows whether it exists",
     )
-    .label(source.span(&head), "depends on this")
+    .label(head, "depends on this")
     .help("define it at the top of the class body, without a condition");
     context.found.push(finding);
 }
@@ -331,12 +331,4 @@ fn report_hidden<'a>(context: &mut Context<'a>, value: &'a Expr) {
             context.found.push(finding);
         }
     }
-}
-
-/// The first line of a block.
-fn head_of(context: &Context<'_>, stmt: &Stmt) -> TextRange {
-    let text = context.source.text(stmt);
-    let length = text.lines().next().unwrap_or_default().trim_end().len();
-    let length = u32::try_from(length).unwrap_or(0);
-    TextRange::at(stmt.start(), length.into())
 }

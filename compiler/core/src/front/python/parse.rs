@@ -36,6 +36,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Where the first line of a node stands: a whole block would drown the message.
+    pub(super) fn head_of(&self, node: &impl Ranged) -> Span {
+        let mut span = self.span(node);
+        let text = self.text(node);
+        let head = text.split(['\n', '\r']).next().unwrap_or_default();
+        span.end = span.start + head.trim_end().len() as u32;
+        span
+    }
+
     /// What a node looks like.
     pub(super) fn text(&self, node: &impl Ranged) -> &'a str {
         let range = node.range();
@@ -50,15 +59,23 @@ impl<'a> Source<'a> {
         self.file.position(at.to_u32()).line
     }
 
-    /// The first line with something on it, for findings about the file as a whole.
+    /// The first line of code, for findings about the file as a whole; the first line if there is no code.
     pub(super) fn head(&self) -> Span {
-        let text = &self.file.text;
-        let start = text.len() - text.trim_start_matches(['\u{feff}', '\n', '\r', ' ']).len();
-        let length = text[start..].lines().next().unwrap_or_default().len();
+        let mut start = 0;
+        let mut head = (0, 0);
+        for line in self.file.text.split_inclusive('\n') {
+            let blanks = line.len() - line.trim_start_matches(['\u{feff}', ' ']).len();
+            let code = line.trim_end();
+            if code.len() > blanks && !code[blanks..].starts_with('#') {
+                head = (start + blanks, start + code.len());
+                break;
+            }
+            start += line.len();
+        }
         Span {
             file: self.id,
-            start: start as u32,
-            end: (start + length) as u32,
+            start: head.0 as u32,
+            end: head.1 as u32,
         }
     }
 }
@@ -87,12 +104,8 @@ fn errors(source: &Source<'_>, errors: &[ParseError]) -> Diagnostics {
     let hidden = first_of_line.len() - shown;
     for (index, (_, error)) in first_of_line.into_iter().take(shown).enumerate() {
         let message = format!("syntax error: {}", uncapitalised(&error.error.to_string()));
-        let diagnostic = Diagnostic::error(
-            Code::FC0001,
-            message,
-            source.span(&error.location),
-            "Python cannot read this",
-        );
+        let diagnostic =
+            Diagnostic::error(Code::FC0001, message, source.head_of(&error.location), "");
         let last = index + 1 == shown;
         found.push(if last && hidden > 0 {
             diagnostic.note(format!("{hidden} more lines with syntax errors follow"))

@@ -8,7 +8,6 @@ use super::lower::Context;
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::flow::{Next, Spanned};
-use crate::source::Span;
 
 /// What a step's body says about the way on.
 pub(super) struct Transition {
@@ -85,7 +84,7 @@ pub(super) fn read(context: &mut Context<'_>, function: &StmtFunctionDef) -> Tra
     for call in tail.into_iter().chain(misplaced.iter().copied()) {
         let counts = tail.is_some_and(|tail| tail.range() == call.range());
         let before = context.found.clone();
-        let (next, understood) = read_call(context, call, receiver);
+        let (next, understood) = read_call(context, call, receiver, function.name.as_str());
         if !counts {
             context.found = before;
         }
@@ -129,27 +128,23 @@ fn report_misplaced(context: &mut Context<'_>, function: &StmtFunctionDef, call:
     } else if last.range().contains_range(call.range()) {
         let label = "the last statement decides by itself; the graph must be known before";
         finding
-            .label(head_of(context, last), label)
+            .label(source.head_of(last), label)
             .help("compute what is needed, then end the step in a single `self.next(...)`")
     } else {
         finding
-            .label(head_of(context, last), "the last statement is this")
+            .label(source.head_of(last), "the last statement is this")
             .help("move it to the end of the step, outside any block; a step has exactly one")
     };
     context.found.push(finding);
 }
 
-/// The first line of a statement: a whole block would drown the message.
-fn head_of(context: &Context<'_>, stmt: &Stmt) -> Span {
-    let mut span = context.source.span(stmt);
-    let text = context.source.text(stmt);
-    let length = text.lines().next().unwrap_or_default().trim_end().len();
-    span.end = span.start + length as u32;
-    span
-}
-
-/// Reads one call; the flag says whether everything in it was understood.
-fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Option<Next>, bool) {
+/// Reads one call of the step `name`; the flag says whether everything in it was understood.
+fn read_call(
+    context: &mut Context<'_>,
+    call: &ExprCall,
+    receiver: &str,
+    name: &str,
+) -> (Option<Next>, bool) {
     let before = context.found.len();
     let mut targets = Vec::new();
     let mut switch = None;
@@ -157,7 +152,8 @@ fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Opt
         if let Some(dict) = argument.as_dict_expr() {
             switch = Some(argument.range());
             for item in &dict.items {
-                let step = attribute_of(&item.value, receiver);
+                // A loop's way back is left out: without the switch it would be a cycle.
+                let step = attribute_of(&item.value, receiver).filter(|step| *step != name);
                 targets.extend(step.map(|step| spanned(context, &item.value, step)));
             }
             continue;
@@ -168,17 +164,25 @@ fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Opt
     let mut foreach = None;
     for keyword in &call.arguments.keywords {
         match keyword.arg.as_deref() {
-            Some("foreach") => foreach = read_foreach(context, keyword, receiver),
+            Some("foreach") => foreach = Some(read_foreach(context, keyword, receiver)),
             Some("condition") => switch = switch.or(Some(keyword.range())),
             Some("num_parallel") => {
                 let span = context.source.span(keyword);
+                // Like a foreach, a gang runs one step many times and is joined.
+                let text = context.source.text(&keyword.value);
+                foreach = Some(spanned(context, &keyword.value, text));
                 let message = "`num_parallel` is not supported yet";
                 let help = "for independent tasks use `foreach`; gangs come with a later version";
                 context.found.push(
                     Diagnostic::error(Code::FC0009, message, span, "a gang of tasks").help(help),
                 );
             }
-            Some(name) => unknown_keyword(context, keyword, name),
+            Some(name) => {
+                if unknown_keyword(context, keyword, name) == Some("foreach") {
+                    let text = context.source.text(&keyword.value);
+                    foreach = Some(spanned(context, &keyword.value, text));
+                }
+            }
             None => unreadable(context, keyword.range(), "`**` hides the keywords", None),
         }
     }
@@ -266,11 +270,7 @@ fn target(context: &mut Context<'_>, expr: &Expr, receiver: &str) -> Option<Span
     Some(spanned(context, expr, step))
 }
 
-fn read_foreach(
-    context: &mut Context<'_>,
-    keyword: &Keyword,
-    receiver: &str,
-) -> Option<Spanned<String>> {
+fn read_foreach(context: &mut Context<'_>, keyword: &Keyword, receiver: &str) -> Spanned<String> {
     let value = &keyword.value;
     if let Some(text) = value.as_string_literal_expr() {
         let text = text.value.to_str();
@@ -279,11 +279,12 @@ fn read_foreach(
             let label = "not the name of an attribute";
             unreadable(context, value.range(), label, Some(help));
         }
-        return Some(spanned(context, value, text));
+        return spanned(context, value, text);
     }
     let name = attribute_of(value, receiver)
         .or_else(|| value.as_name_expr().map(|name| name.id.as_str()))
         .filter(|name| !name.is_empty());
+    let text = context.source.text(value);
     let span = context.source.span(value);
     let message = "`foreach` must be the name of an artifact as a string";
     let finding = Diagnostic::error(Code::FC0006, message, span, "not a literal string");
@@ -298,7 +299,8 @@ fn read_foreach(
             .help("store the list first, as in `self.items = ...`, and write `foreach=\"items\"`")
     };
     context.found.push(finding);
-    name.map(|name| spanned(context, value, name))
+    // It stays a foreach, so that its join is not taken for a stray one.
+    spanned(context, value, name.unwrap_or(text))
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -309,13 +311,18 @@ fn is_identifier(text: &str) -> bool {
         && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
-fn unknown_keyword(context: &mut Context<'_>, keyword: &Keyword, name: &str) {
+/// Reports the keyword and returns the one that was probably meant.
+fn unknown_keyword(
+    context: &mut Context<'_>,
+    keyword: &Keyword,
+    name: &str,
+) -> Option<&'static str> {
     let name_range = keyword.arg.as_ref().map_or(keyword.range(), Ranged::range);
     let span = context.source.span(&name_range);
     let message = format!("`self.next` has no argument `{name}`");
     let finding = Diagnostic::error(Code::FC0006, message, span, "unknown argument");
-    let known = ["foreach", "condition", "num_parallel"];
-    context.found.push(match closest(name, known.into_iter()) {
+    let near = closest(name, ["foreach", "condition", "num_parallel"].into_iter());
+    context.found.push(match near {
         Some(near) => finding.help(format!("did you mean `{near}`?")).fix(
             span,
             near,
@@ -323,6 +330,7 @@ fn unknown_keyword(context: &mut Context<'_>, keyword: &Keyword, name: &str) {
         ),
         None => finding.help("besides steps it takes `foreach=\"...\"` only"),
     });
+    near
 }
 
 fn unreadable(context: &mut Context<'_>, range: TextRange, label: &str, help: Option<&str>) {

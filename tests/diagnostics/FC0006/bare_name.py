@@ -1,0 +1,16 @@
+from metaflow import FlowSpec, Parameter, step
+
+
+class Demo(FlowSpec):
+    @step
+    def start(self):
+        self.next(end)
+#                 ^^^ FC0006 this is no step of the flow object
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

@@ -1,0 +1,17 @@
+from metaflow import FlowSpec, Parameter, step
+
+
+class Demo(FlowSpec):
+    @step
+    def start(self):
+        steps = [self.end]
+        self.next(*steps)
+#                 ^^^^^^ FC0006 only Python could evaluate this
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

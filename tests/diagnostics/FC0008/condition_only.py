@@ -1,0 +1,25 @@
+from metaflow import FlowSpec, Parameter, step
+
+
+class Demo(FlowSpec):
+    @step
+    def start(self):
+        self.kind = "a"
+        self.next(self.left, self.right, condition="kind")
+#                                        ^^^^^^^^^^^^^^^^ FC0008 a choice between steps
+
+    @step
+    def left(self):
+        self.next(self.end)
+
+    @step
+    def right(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

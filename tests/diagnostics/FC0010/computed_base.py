@@ -1,0 +1,18 @@
+from metaflow import FlowSpec, step
+
+BASES = {"flow": FlowSpec}
+
+
+class Demo(BASES["flow"]):
+#          ^^^^^^^^^^^^^ FC0010 known only when Python runs
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

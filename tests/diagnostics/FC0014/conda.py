@@ -1,0 +1,17 @@
+from metaflow import FlowSpec, conda, step
+
+
+class Demo(FlowSpec):
+    @conda(packages={"pandas": "2.2"})
+#    ^^^^^ FC0014 not supported yet
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

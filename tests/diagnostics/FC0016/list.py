@@ -1,0 +1,18 @@
+from metaflow import FlowSpec, Parameter, step
+
+
+class Demo(FlowSpec):
+    names = Parameter("names", type=list)
+#                                   ^^^^ FC0016 not supported
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from metaflow import FlowSpec, Parameter, step
+
+
+class Demo(FlowSpec):
+    data = Parameter("data", type=Path)
+#                                 ^^^^ FC0016 not supported
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

@@ -1,0 +1,18 @@
+from metaflow import Config, FlowSpec, step
+
+
+class Demo(FlowSpec):
+    settings = Config("settings", default="settings.json")
+#              ^^^^^^ FC0017 not supported yet
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()
