@@ -8,4 +8,5 @@ pub mod diag;
 pub mod front;
 pub mod ir;
 pub mod lower;
+pub mod show;
 pub mod source;

@@ -4,6 +4,7 @@
 //! [`plan`] is what back ends print: checked, resolved, with defaults filled in.
 
 pub mod arena;
+pub mod dump;
 pub mod flow;
 mod invariants;
 pub mod plan;

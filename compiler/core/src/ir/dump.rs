@@ -1,0 +1,186 @@
+//! The plan as text: everything in it, one fact per line, for goldens and for people who look for a change.
+
+use std::fmt::Write as _;
+
+use super::plan::{
+    Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, StepId, StepKind,
+};
+use crate::show::python;
+
+/// The whole plan; ends with a line end. What has its default is left out, spans are not shown.
+pub fn dump(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(format!("flow {} in {:?}", plan.flow, plan.file));
+    if let Some(doc) = &plan.doc {
+        line(format!("doc {doc:?}"));
+    }
+    if let Some(project) = &plan.project {
+        line(format!("project {}", project.name));
+    }
+    if let Some(schedule) = &plan.schedule {
+        let zone = schedule.timezone.as_deref().unwrap_or("UTC");
+        line(format!("schedule {:?} in {zone}", schedule.cron));
+    }
+    for parameter in &plan.parameters {
+        line(dump_parameter(parameter));
+    }
+    for constant in &plan.constants {
+        let type_name = constant.type_name.as_deref().unwrap_or("unknown");
+        line(format!("constant {}: {type_name}", constant.name));
+    }
+    line(format!("imports {}", plan.imported_names.join(" ")));
+    dump_decorators("", &plan.decorators, &mut line);
+    for (_, step) in plan.steps.iter() {
+        line(String::new());
+        dump_step(plan, step, &mut line);
+    }
+    line(String::new());
+    line("regions".to_owned());
+    dump_region(plan, &plan.root, 1, &mut line);
+    out
+}
+
+fn dump_parameter(parameter: &PlanParameter) -> String {
+    let mut out = format!("parameter {}: {:?}", parameter.name, parameter.ty);
+    if parameter.attribute != parameter.name {
+        let _ = write!(out, " as {}", parameter.attribute);
+    }
+    if let Some(default) = &parameter.default {
+        let _ = write!(out, " = {}", python(default));
+    }
+    if let Some(source) = &parameter.computed_default {
+        let _ = write!(out, " = computed {source:?}");
+    }
+    if parameter.required {
+        out.push_str(" required");
+    }
+    if let Some(separator) = &parameter.separator {
+        let _ = write!(out, " split at {separator:?}");
+    }
+    if let Some(help) = &parameter.help {
+        let _ = write!(out, " help {help:?}");
+    }
+    out
+}
+
+fn dump_step(plan: &Plan, step: &PlanStep, line: &mut impl FnMut(String)) {
+    let name = |id: StepId| plan.steps[id].name.as_str();
+    let names = |ids: &[StepId]| {
+        let names: Vec<&str> = ids.iter().map(|id| name(*id)).collect();
+        names.join(" ")
+    };
+    let kind = match &step.kind {
+        StepKind::Linear => "linear".to_owned(),
+        StepKind::Split { join } => format!("split joined by {}", name(*join)),
+        StepKind::Foreach { variable, join } => {
+            format!("foreach {variable:?} joined by {}", name(*join))
+        }
+        StepKind::Join { split } => format!("join of {}", name(*split)),
+        StepKind::End => "end".to_owned(),
+    };
+    line(format!("step {} at line {}: {kind}", step.name, step.line));
+    for (what, ids) in [
+        ("parents", &step.parents),
+        ("next", &step.next),
+        ("inside foreach", &step.foreach),
+    ] {
+        if !ids.is_empty() {
+            line(format!("  {what} {}", names(ids)));
+        }
+    }
+    if let Some(doc) = &step.doc {
+        line(format!("  doc {doc:?}"));
+    }
+    if step.retry.times > 0 {
+        let retry = step.retry;
+        line(format!(
+            "  retry {} times after {} s",
+            retry.times, retry.delay_s
+        ));
+    }
+    if let Some(timeout) = step.timeout_s {
+        line(format!("  timeout {timeout} s"));
+    }
+    if let Some(catch) = &step.catch {
+        let variable = catch.variable.as_deref().unwrap_or("-");
+        let print = if catch.print_exception {
+            "printed"
+        } else {
+            "silent"
+        };
+        line(format!("  catch into {variable}, {print}"));
+    }
+    for (name, value) in &step.environment {
+        line(format!("  environment {name}={value:?}"));
+    }
+    line(dump_resources(step));
+    for (name, attributes) in [("batch", &step.batch), ("kubernetes", &step.kubernetes)] {
+        if let Some(attributes) = attributes {
+            line(dump_attributes(name, attributes));
+        }
+    }
+    dump_decorators("  ", &step.decorators, line);
+}
+
+fn dump_resources(step: &PlanStep) -> String {
+    let resources = step.resources;
+    let mut out = format!(
+        "  resources cpu {}m memory {}Mi",
+        resources.cpu_milli, resources.memory_mib
+    );
+    if resources.gpu > 0 {
+        let _ = write!(out, " gpu {}", resources.gpu);
+    }
+    if let Some(disk) = resources.disk_mib {
+        let _ = write!(out, " disk {disk}Mi");
+    }
+    if let Some(shared) = resources.shared_memory_mib {
+        let _ = write!(out, " shared memory {shared}Mi");
+    }
+    out
+}
+
+fn dump_attributes(name: &str, attributes: &Attributes) -> String {
+    let mut out = format!("  {name}");
+    for (name, (value, _)) in &attributes.values {
+        let _ = write!(out, " {name}={}", python(value));
+    }
+    out
+}
+
+fn dump_decorators(indent: &str, decorators: &[DecoratorInfo], line: &mut impl FnMut(String)) {
+    for decorator in decorators {
+        let arguments = decorator.arguments.iter();
+        let arguments: Vec<String> = arguments
+            .map(|(name, value)| format!("{name}={}", python(value)))
+            .collect();
+        line(format!(
+            "{indent}decorator {}({})",
+            decorator.name,
+            arguments.join(", ")
+        ));
+    }
+}
+
+fn dump_region(plan: &Plan, region: &Region, depth: usize, line: &mut impl FnMut(String)) {
+    let indent = "  ".repeat(depth);
+    for node in &region.nodes {
+        match node {
+            Node::Step(id) => line(format!("{indent}{}", plan.steps[*id].name)),
+            Node::Parallel { branches, .. } => {
+                for branch in branches {
+                    line(format!("{indent}branch"));
+                    dump_region(plan, branch, depth + 1, line);
+                }
+            }
+            Node::Map { body, .. } => {
+                line(format!("{indent}map"));
+                dump_region(plan, body, depth + 1, line);
+            }
+        }
+    }
+}
