@@ -1,2 +1,91 @@
-//! Placeholder.
-fn main() {}
+//! `flowc`: checks, shows, runs and compiles flows.
+
+mod bundle;
+mod commands;
+mod load;
+mod output;
+mod sources;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{check, compile, explain, run};
+
+/// How a command ended (DESIGN §9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything is fine.
+    Fine,
+    /// The author's flow is wrong, or a run failed.
+    FlowFailed,
+    /// Usage, or the world.
+    Trouble,
+    /// What was compared differs.
+    Differs,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Fine => 0,
+            Outcome::FlowFailed => 1,
+            Outcome::Trouble => 2,
+            Outcome::Differs => 3,
+            Outcome::Interrupted => 130,
+        })
+    }
+}
+
+/// Compiles Metaflow-style flows for the orchestrators you already run.
+#[derive(Parser)]
+#[command(
+    name = "flowc",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(after_help = "\
+Examples:
+  flowc check flow.py                          find mistakes, run nothing
+  flowc run flow.py --alpha 0.5                run it on this machine
+  flowc compile flow.py --target all -o out    write the files for three orchestrators
+  flowc explain FC0112                         what a diagnostic means")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find mistakes in a flow without running it
+    Check(check::Args),
+    /// Run a flow on this machine
+    Run(run::Args),
+    /// Write the files that an orchestrator needs to run a flow
+    Compile(compile::Args),
+    /// Say what a diagnostic's code means and what to do about it
+    Explain(explain::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let outcome = match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Compile(args) => compile::run(&args),
+        Command::Explain(args) => explain::run(&args),
+    };
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            output::error(&error);
+            Outcome::Trouble.into()
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `flowc compile`: writes the files that an orchestrator needs, or compares them with what is there.
+
+use std::path::PathBuf;
+
+use crate::load::{self, Compilation};
+use crate::{Outcome, bundle, output};
+
+use super::check::MessageFormat;
+
+/// Arguments of `flowc compile`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  flowc compile flow.py --target argo -o deploy/
+  flowc compile flow.py --target all --profile production -o deploy/
+  flowc compile flow.py --target all -o deploy/ --check    exits 3 with a diff if deploy/ is not up to date")]
+pub(crate) struct Args {
+    /// The flow's file, `flow.py` or `flow.py:ClassName`
+    flow: String,
+    /// The orchestrator (repeatable; `all` for all of them)
+    #[arg(long, required = true, value_name = "TARGET")]
+    target: Vec<load::TargetName>,
+    /// Folder for the bundle; with several targets one folder below it for each [default: bundles/FLOW]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Profile of flowc.toml
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Write nothing; compare with what is in the folder and exit 3 if it differs
+    #[arg(long)]
+    check: bool,
+}
+
+/// Compiles the flow.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let mut compilation = Compilation::load(&args.flow)?;
+    let targets = load::targets(&args.target);
+    let prepared = compilation.prepare(args.profile.as_deref())?;
+    let mut bundles = Vec::new();
+    if let Some(prepared) = &prepared {
+        for target in &targets {
+            if let Some(files) = compilation.emit(*target, prepared) {
+                bundles.push((target.name(), files));
+            }
+        }
+    }
+    compilation.diagnostics.sort();
+    compilation.report(MessageFormat::Text)?;
+    let Some(plan) = compilation
+        .plan
+        .as_ref()
+        .filter(|_| !compilation.diagnostics.has_errors())
+    else {
+        return Ok(Outcome::FlowFailed);
+    };
+    let root = args
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("bundles").join(&plan.flow));
+    let one_folder_each =
+        args.output.is_none() || targets.len() > 1 || args.target.contains(&load::TargetName::All);
+    let mut differs = false;
+    for (name, files) in &bundles {
+        let folder = if one_folder_each {
+            root.join(name)
+        } else {
+            root.clone()
+        };
+        if args.check {
+            let diff = bundle::diff(&folder, files)?;
+            output::data(&diff)?;
+            differs |= !diff.is_empty();
+        } else {
+            let written = bundle::write(&folder, files)?;
+            output::status(
+                written.verb(),
+                format_args!("{} ({})", folder.display(), bundle::summary(files)),
+            );
+        }
+    }
+    if differs {
+        output::remark(
+            "the bundle is not what the flow compiles to; compile without --check to bring it up to date\n",
+        );
+        return Ok(Outcome::Differs);
+    }
+    if args.check {
+        output::status("Same", root.display());
+    }
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,199 @@
+//! From the command line's `FLOW` to a plan, and from the plan to a bundle.
+
+use std::fs;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use flowc_core::diag::{Diagnostics, render};
+use flowc_core::front::python;
+use flowc_core::ir::plan::Plan;
+use flowc_core::lower;
+use flowc_core::source::SourceTree;
+use flowc_protocol::manifest::Manifest;
+use flowc_target::package::{self, Package, PackageFile, Selection};
+use flowc_target::profile::{self, Config};
+use flowc_target::{BundleFile, Options, Target, ir, manifest};
+
+use crate::commands::check::MessageFormat;
+use crate::output;
+use crate::sources::{self, FlowArgument};
+
+/// An orchestrator as named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetName {
+    /// AWS Step Functions with AWS Batch
+    StepFunctions,
+    /// Argo Workflows
+    Argo,
+    /// Apache Airflow
+    Airflow,
+    /// All of them
+    All,
+}
+
+/// Every back end; a new one is one line here.
+static TARGETS: &[(TargetName, &dyn Target)] = &[
+    (
+        TargetName::StepFunctions,
+        &flowc_step_functions::StepFunctions,
+    ),
+    (TargetName::Argo, &flowc_argo::Argo),
+    (TargetName::Airflow, &flowc_airflow::Airflow),
+];
+
+/// The back ends behind the names, each once, in the order of the list above.
+pub(crate) fn targets(names: &[TargetName]) -> Vec<&'static dyn Target> {
+    let chosen = |name: &TargetName| names.contains(name) || names.contains(&TargetName::All);
+    TARGETS
+        .iter()
+        .filter(|(name, _)| chosen(name))
+        .map(|(_, target)| *target)
+        .collect()
+}
+
+/// A flow on its way through the compiler, with all that was found so far.
+pub(crate) struct Compilation {
+    /// Sources, for showing findings.
+    pub(crate) tree: SourceTree,
+    /// The checked flow; `None` exactly if there are errors.
+    pub(crate) plan: Option<Plan>,
+    /// Everything found so far.
+    pub(crate) diagnostics: Diagnostics,
+    argument: FlowArgument,
+}
+
+/// What a target needs besides the plan.
+pub(crate) struct Prepared {
+    /// Profile and package digest.
+    pub(crate) options: Options,
+}
+
+impl Compilation {
+    /// Reads and checks a flow; an error is one of the world, mistakes in the flow are among the diagnostics.
+    pub(crate) fn load(flow: &str) -> anyhow::Result<Self> {
+        let argument = FlowArgument::parse(flow);
+        let text = argument.read()?;
+        let mut tree = SourceTree::default();
+        tree.show_below(argument.shown_below());
+        let file = tree.add(argument.file_name(), text);
+        let (flow, mut diagnostics) = python::lower(&tree, file, argument.class.as_deref());
+        let mut plan = None;
+        if let Some(flow) = flow {
+            let (checked, found) = lower::plan(&tree, &flow);
+            diagnostics.extend(found);
+            plan = checked.filter(|_| !diagnostics.has_errors());
+        }
+        diagnostics.sort();
+        Ok(Self {
+            tree,
+            plan,
+            diagnostics,
+            argument,
+        })
+    }
+
+    /// The flow's file and folder, as typed.
+    pub(crate) fn argument(&self) -> &FlowArgument {
+        &self.argument
+    }
+
+    /// Reads `flowc.toml`; mistakes in it are among the diagnostics.
+    pub(crate) fn settings(&mut self) -> anyhow::Result<Config> {
+        let Some(path) = sources::nearest_settings(&self.argument.root())? else {
+            return Ok(Config::default());
+        };
+        let shown = path.display();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+        // Shown relative to the flow's folder, like every other file of the tree.
+        let name = path
+            .strip_prefix(self.argument.root())
+            .unwrap_or(&path)
+            .to_string_lossy()
+            .replace('\\', "/");
+        let file = self.tree.add(name, text);
+        let (config, found) = profile::read(&self.tree, file);
+        self.diagnostics.extend(found);
+        Ok(config)
+    }
+
+    /// Chooses the profile and makes the code package; `None` if there are errors.
+    pub(crate) fn prepare(&mut self, profile: Option<&str>) -> anyhow::Result<Option<Prepared>> {
+        let config = self.settings()?;
+        let profile = match config.profile(profile) {
+            Ok(profile) => profile,
+            Err(diagnostic) => {
+                self.diagnostics.push(*diagnostic);
+                return Ok(None);
+            }
+        };
+        let Some(plan) = self
+            .plan
+            .as_ref()
+            .filter(|_| !self.diagnostics.has_errors())
+        else {
+            return Ok(None);
+        };
+        let manifest = manifest::manifest(plan, profile.empty_foreach);
+        let package = self.package(&config, &manifest)?;
+        Ok(Some(Prepared {
+            options: Options {
+                package: package.sha256,
+                profile,
+            },
+        }))
+    }
+
+    fn package(&self, config: &Config, manifest: &Manifest) -> anyhow::Result<Package> {
+        let root = self.argument.root();
+        let ignore = fs::read_to_string(root.join(package::IGNORE_FILE)).unwrap_or_default();
+        let include = config.include.iter().map(|pattern| pattern.value.as_str());
+        let selection = Selection::new(include, &ignore);
+        let enter =
+            |path: &str, names: &[String]| selection.enters(path, names.iter().map(String::as_str));
+        let mut files = Vec::new();
+        for file in sources::walk(&root, &enter)? {
+            if !selection.takes(&file.path) {
+                continue;
+            }
+            let bytes = fs::read(&file.place)
+                .with_context(|| format!("cannot read {}", file.place.display()))?;
+            files.push(PackageFile {
+                path: file.path,
+                bytes,
+                executable: file.executable,
+            });
+        }
+        let plan = serde_json::to_vec(manifest).context("cannot write plan.json")?;
+        Ok(package::pack(files, &plan)?)
+    }
+
+    /// Emits one bundle with `flow.ir.json`; `None` if the target found errors, which join the others.
+    pub(crate) fn emit(
+        &mut self,
+        target: &dyn Target,
+        prepared: &Prepared,
+    ) -> Option<Vec<BundleFile>> {
+        let plan = self.plan.as_ref()?;
+        let (files, found) = target.emit(plan, &prepared.options);
+        self.diagnostics.extend(found);
+        let mut files = files?;
+        files.push(ir::flow_ir(plan));
+        Some(files)
+    }
+
+    /// Shows everything found, in the form asked for.
+    pub(crate) fn report(&self, format: MessageFormat) -> anyhow::Result<()> {
+        match format {
+            MessageFormat::Text => {
+                output::remark(&render::text(
+                    &self.tree,
+                    &self.diagnostics,
+                    output::colour(),
+                ));
+            }
+            MessageFormat::Json => output::data(&render::json(&self.tree, &self.diagnostics))?,
+            MessageFormat::Github => output::data(&render::github(&self.tree, &self.diagnostics))?,
+        }
+        Ok(())
+    }
+}
