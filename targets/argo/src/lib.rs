@@ -1,12 +1,66 @@
-//! Placeholder of the `argo` target's essay.
+//! The target `argo`: Argo Workflows decides when, pods run.
+//!
+//! | construct | becomes |
+//! |---|---|
+//! | flow | a `WorkflowTemplate`; its templates' defaults hold all that steps share |
+//! | step | a container template of a few lines and a task of the same name |
+//! | split, join | tasks; the join `depends: a.Succeeded && b.Succeeded` |
+//! | foreach | a task `withSequence` over the count that the splitting task reports; a body of more than one step is a graph of its own |
+//! | retry | `retryStrategy`, by status and exit code |
+//! | artifact | nothing: artifacts are in the store, and every task computes where its parents' are |
+//! | parameter | a workflow argument that holds JSON; only the start step sees it, as base64 |
+//! | schedule | a `CronWorkflow` |
+//!
+//! The only values that pass from task to task are the index path `p` and the `count` of a foreach.
+//! Outputs of tasks that may be skipped are never read: their meaning changed twice within minor releases.
+//! The same bytes serve Argo 3.6 to 4.x.
+//!
+//! Not mapped: `@batch`, and attributes of `@kubernetes` outside [`CAPABILITIES`]; each is refused by FC0302.
+
+mod emit;
+mod graph;
+mod manifest;
+mod names;
+mod rbac;
+mod step;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Capabilities, Options, Target};
+use flowc_target::{BundleFile, Capabilities, Decorator, Options, Target};
+
+pub use names::template_name;
 
 /// The target `argo`.
 #[derive(Clone, Copy, Debug)]
 pub struct Argo;
+
+/// What it can do.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    nested_foreach: true,
+    schedule: true,
+    gpu: true,
+    disk: true,
+    shared_memory: true,
+    batch: Decorator::Refused {
+        instead: "use `@kubernetes`, or `@resources`, which every target understands",
+    },
+    kubernetes: Decorator::Mapped(&[
+        "image",
+        "image_pull_policy",
+        "service_account",
+        "secrets",
+        "node_selector",
+        "tolerations",
+        "labels",
+        "annotations",
+        "gpu_vendor",
+        "qos",
+    ]),
+    ..Capabilities::NONE
+};
 
 impl Target for Argo {
     fn name(&self) -> &'static str {
@@ -14,10 +68,10 @@ impl Target for Argo {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        &Capabilities::NONE
+        &CAPABILITIES
     }
 
-    fn emit(&self, _plan: &Plan, _options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
-        (None, Diagnostics::default())
+    fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
+        emit::emit(plan, options)
     }
 }

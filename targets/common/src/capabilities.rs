@@ -1,6 +1,7 @@
 //! What a target can do, as data; one shared pass compares it with a plan.
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
+use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::{Attributes, Plan, PlanStep};
 
 use crate::Target;
@@ -170,8 +171,9 @@ impl Pass {
                 self.attribute(&format!("`@{name}` of step `{}`", step.name), span, instead);
             }
             Decorator::Mapped(known) => {
-                for (attribute, (_, span)) in &written.values {
-                    if !known.contains(&attribute.as_str()) {
+                for (attribute, (value, span)) in &written.values {
+                    // `None` is how an author says that an attribute is not given.
+                    if *value != Literal::None && !known.contains(&attribute.as_str()) {
                         let what = format!("`{attribute}` of `@{name}`");
                         self.attribute(&what, *span, "remove it, or compile for another target");
                     }

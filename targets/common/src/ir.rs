@@ -1,6 +1,6 @@
 //! `flow.ir.json`, which stands beside every bundle.
 
-use flowc_core::ir::flow::{Literal, ParameterType};
+use flowc_core::ir::flow::ParameterType;
 use flowc_core::ir::plan::{Attributes, Plan, PlanParameter, PlanStep, StepId, StepKind};
 use flowc_protocol::flow_ir::{self, FlowIr};
 use flowc_protocol::manifest;
@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::BundleFile;
-use crate::literal::to_json;
+use crate::literal::{as_text, to_json};
 use crate::writer;
 
 /// Prints the view of the plan that policy tools read.
@@ -95,13 +95,5 @@ fn image(step: &PlanStep) -> Option<String> {
     let written = [&step.batch, &step.kubernetes].into_iter().flatten();
     written
         .filter_map(|attributes| attributes.values.get("image"))
-        .find_map(|(value, _)| match value {
-            Literal::Str(text) => Some(text.clone()),
-            Literal::None
-            | Literal::Bool(_)
-            | Literal::Int(_)
-            | Literal::Float(_)
-            | Literal::List(_)
-            | Literal::Dict(_) => None,
-        })
+        .find_map(|(value, _)| as_text(value).map(str::to_owned))
 }

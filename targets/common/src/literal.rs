@@ -18,3 +18,12 @@ pub fn to_json(literal: &Literal) -> Value {
             .collect(),
     }
 }
+
+/// The text of a literal that is one.
+pub fn as_text(literal: &Literal) -> Option<&str> {
+    if let Literal::Str(text) = literal {
+        Some(text)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,167 @@
+//! Names of the objects that belong to a flow, and of templates and tasks.
+
+use flowc_core::ir::plan::Plan;
+use flowc_target::{Case, NameRule};
+
+/// Object names: a DNS subdomain; a `CronWorkflow`'s is at most 52, since Argo adds a time stamp to make the Workflow's,
+/// which Kubernetes limits to 63 (workflow/validate, `ValidateCronWorkflow`). Ours leave room for `flowc-` in front.
+const OBJECT: NameRule = NameRule {
+    what: "workflow template",
+    max: 45,
+    case: Case::Lower,
+    inner: "-.",
+    underscore: '-',
+    reserved: &[],
+    reserved_prefix: "",
+};
+
+/// Kubernetes: label values are at most 63 of letters, digits, `-`, `_` and `.`.
+const LABEL: NameRule = NameRule {
+    what: "label",
+    max: 63,
+    case: Case::Any,
+    inner: "-_.",
+    underscore: '_',
+    reserved: &[],
+    reserved_prefix: "",
+};
+
+/// Template and task names: `[a-zA-Z0-9][-a-zA-Z0-9]*`, at most 128 (workflow/validate, `workflowFieldMaxLength`);
+/// shorter, since a task's name is part of its nodes' names. Words of Argo's expression language, in which `depends` is
+/// evaluated after `-` became `_`, get a prefix.
+pub(crate) const TASK: NameRule = NameRule {
+    what: "task",
+    max: 63,
+    case: Case::Lower,
+    inner: "-",
+    underscore: '-',
+    reserved: EXPRESSION_WORDS,
+    reserved_prefix: "s-",
+};
+
+/// Operators, literals and functions of expr-lang 1.17 (docs/language-definition.md) and what Argo adds to it.
+const EXPRESSION_WORDS: &[&str] = &[
+    "abs",
+    "all",
+    "and",
+    "any",
+    "array",
+    "asfloat",
+    "asint",
+    "bitand",
+    "bitnand",
+    "bitnot",
+    "bitor",
+    "bitshl",
+    "bitshr",
+    "bitushr",
+    "bitxor",
+    "ceil",
+    "concat",
+    "contains",
+    "count",
+    "date",
+    "duration",
+    "else",
+    "endswith",
+    "env",
+    "false",
+    "filter",
+    "find",
+    "findindex",
+    "findlast",
+    "findlastindex",
+    "first",
+    "flatten",
+    "float",
+    "floor",
+    "frombase64",
+    "fromjson",
+    "frompairs",
+    "get",
+    "groupby",
+    "hasprefix",
+    "hassuffix",
+    "if",
+    "in",
+    "indexof",
+    "int",
+    "item",
+    "join",
+    "jsonpath",
+    "keys",
+    "last",
+    "lastindexof",
+    "len",
+    "let",
+    "lower",
+    "map",
+    "matches",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "nil",
+    "none",
+    "not",
+    "now",
+    "one",
+    "or",
+    "reduce",
+    "repeat",
+    "replace",
+    "reverse",
+    "round",
+    "sort",
+    "sortby",
+    "split",
+    "splitafter",
+    "sprig",
+    "startswith",
+    "string",
+    "sum",
+    "take",
+    "timezone",
+    "tobase64",
+    "tojson",
+    "topairs",
+    "trim",
+    "trimprefix",
+    "trimsuffix",
+    "true",
+    "type",
+    "uniq",
+    "upper",
+    "values",
+];
+
+/// What a flow's objects are called: the flow's name, with `@project`'s in front.
+fn base(plan: &Plan) -> String {
+    match &plan.project {
+        Some(project) => format!("{}-{}", project.name, plan.flow),
+        None => plan.flow.clone(),
+    }
+}
+
+/// Name of the flow's `WorkflowTemplate` and `CronWorkflow`.
+pub fn template_name(plan: &Plan) -> String {
+    OBJECT.legal(&base(plan))
+}
+
+/// Name of the flow's own service account.
+pub(crate) fn service_account(plan: &Plan) -> String {
+    format!("flowc-{}", template_name(plan))
+}
+
+/// A text as a label's value.
+pub(crate) fn label(text: &str) -> String {
+    LABEL.legal(text)
+}
+
+/// Name of the template that runs the whole flow. Step names have no upper case, so none clashes with it.
+pub(crate) const ENTRYPOINT: &str = "Flow";
+
+/// Name of the template, and of the task, that runs the body of a foreach of more than one step.
+pub(crate) fn body(split: &str) -> String {
+    format!("Foreach-{split}")
+}
