@@ -1,10 +1,15 @@
 //! Starting the process that runs user code.
 
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use async_trait::async_trait;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
+use tokio::process::Command;
 use tokio::sync::oneshot;
 
 /// What the process needs to be told before it speaks the shim protocol.
@@ -56,4 +61,73 @@ pub struct LaunchError {
 pub trait Launcher: Send + Sync {
     /// Starts one process.
     async fn launch(&self, request: LaunchRequest) -> Result<HarnessProcess, LaunchError>;
+}
+
+/// Starts a fresh interpreter for each task.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    /// The Python interpreter: a path, or a name to be found on the path.
+    pub python: PathBuf,
+    /// Entry of the harness, see [`crate::harness::install`].
+    pub harness: PathBuf,
+}
+
+#[async_trait]
+impl Launcher for Interpreter {
+    async fn launch(&self, request: LaunchRequest) -> Result<HarnessProcess, LaunchError> {
+        self.start(&request).map_err(|error| LaunchError {
+            program: format!("the Python interpreter `{}`", self.python.display()),
+            reason: if error.kind() == io::ErrorKind::NotFound && request.cwd.is_dir() {
+                "there is no such program; install Python or set FLOWC_PYTHON".to_owned()
+            } else {
+                format!("{error} (in {})", request.cwd.display())
+            },
+        })
+    }
+}
+
+impl Interpreter {
+    fn start(&self, request: &LaunchRequest) -> io::Result<HarnessProcess> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let (stdout, stdout_writer) = io::pipe()?;
+        let (stderr, stderr_writer) = io::pipe()?;
+        let mut child = Command::new(&self.python)
+            .arg(&self.harness)
+            .arg("task")
+            .current_dir(&request.cwd)
+            .envs(
+                request
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(stdout_writer)
+            .stderr(stderr_writer)
+            .process_group(0)
+            .spawn()?;
+        let pid = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .ok_or_else(|| io::Error::other("it ended at once"))?;
+        let (sender, exit) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Ok(status) = child.wait().await {
+                let ended = match (status.code(), status.signal()) {
+                    (Some(code), _) => ProcessExit::Code(code),
+                    (None, signal) => ProcessExit::Signal(signal.unwrap_or_default()),
+                };
+                // The task may have stopped listening.
+                let _ = sender.send(ended);
+            }
+        });
+        Ok(HarnessProcess {
+            control: UnixStream::from_std(ours)?,
+            stdout: pipe::Receiver::from_owned_fd(stdout.into())?,
+            stderr: pipe::Receiver::from_owned_fd(stderr.into())?,
+            pid,
+            exit,
+        })
+    }
 }

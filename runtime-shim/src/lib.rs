@@ -2,7 +2,22 @@
 //!
 //! The binary `flowc-shim` is a thin wrapper around [`task::run`], and the local runner calls the same function.
 
+mod attempt;
+pub mod cas;
+mod claim;
+mod codec;
+pub mod commit;
+mod crash;
+mod ending;
+pub mod error;
+pub mod harness;
+pub mod inputs;
 pub mod launch;
+mod logs;
 pub mod metadata;
+mod outputs;
+mod session;
+pub mod signals;
 pub mod store;
 pub mod task;
+mod wire;

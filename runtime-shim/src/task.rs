@@ -8,6 +8,11 @@ use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
 use serde_json::{Map, Value};
 
+use crate::attempt;
+use crate::launch::Launcher;
+use crate::signals::Stop;
+use crate::store::Store;
+
 /// Which task to run and for whom.
 #[derive(Clone, Debug)]
 pub struct TaskRequest {
@@ -75,4 +80,21 @@ pub trait Observer: Send + Sync {
     fn line(&self, _request: &TaskRequest, _stream: Stream, _line: &[u8]) {}
     /// The attempt ended and what it left is in the store: `record` is its `data.json`.
     fn ended(&self, _request: &TaskRequest, _report: &TaskReport, _record: Option<&Value>) {}
+}
+
+/// Runs one attempt of one task, unless its result is there already: resolves its parents, starts the harness, claims
+/// the attempt, keeps its logs, saves what it leaves and commits it.
+///
+/// Whatever happens is in the report; what is left in the store is as in DESIGN §3 after every ending.
+pub async fn run(
+    store: &Store,
+    request: &TaskRequest,
+    launcher: &dyn Launcher,
+    observer: &dyn Observer,
+    stop: Stop,
+) -> TaskReport {
+    let (report, record) = attempt::run(store, request, launcher, observer, stop).await;
+    let record = record.and_then(|record| serde_json::to_value(record).ok());
+    observer.ended(request, &report, record.as_ref());
+    report
 }

@@ -3,10 +3,12 @@
 //!
 //! Everything that crosses a process boundary is defined here and nowhere else.
 
+pub mod conversation;
 pub mod environment;
 pub mod exit;
 pub mod flow_ir;
 pub mod identity;
+pub mod known;
 pub mod manifest;
 pub mod split;
 

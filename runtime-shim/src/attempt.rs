@@ -1,0 +1,222 @@
+//! The order of things in one attempt, and what each ending means.
+
+use flowc_protocol::PROTOCOL;
+use flowc_protocol::exit::Exit;
+use flowc_protocol::known::Known;
+use flowc_protocol::manifest::Step;
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+
+use crate::cas::Blobs;
+use crate::claim::Claim;
+use crate::commit::{self, Commit, Place, Record, Start};
+use crate::ending::{Ending, adopted, failed, interrupted, last_attempt};
+use crate::error::TaskError;
+use crate::inputs::{self, Inputs};
+use crate::launch::{LaunchRequest, Launcher};
+use crate::logs::Log;
+use crate::outputs::Outputs;
+use crate::session::Session;
+use crate::signals::{Stop, Urgency};
+use crate::store::Store;
+use crate::task::{Observer, Stream, TaskReport, TaskRequest};
+
+/// The report, and the record that is the task's result or that tells of its failure.
+pub(crate) type Ended = (TaskReport, Option<Record>);
+
+/// A harness that has said hello, its pipes, and what its task starts from.
+type Ready = (Session, pipe::Receiver, pipe::Receiver, Inputs);
+
+/// Runs one attempt; the report, and the record that it or the winner left.
+pub(crate) async fn run(
+    store: &Store,
+    request: &TaskRequest,
+    launcher: &dyn Launcher,
+    observer: &dyn Observer,
+    stop: Stop,
+) -> Ended {
+    let Some(definition) = request.manifest.steps.get(&request.step) else {
+        let message = format!(
+            "flow `{}` has no step `{}`",
+            request.manifest.flow, request.step
+        );
+        return (failed(&TaskError::new(Exit::Configuration, message)), None);
+    };
+    let attempt = Attempt {
+        store,
+        request,
+        step: definition,
+        blobs: Blobs::new(store, &request.manifest.flow),
+        known: Known::of(&request.manifest),
+        place: Place::new(
+            &request.manifest.flow,
+            &request.run,
+            &request.step,
+            &request.index.task_id(),
+        ),
+    };
+    match attempt.run(launcher, observer, stop).await {
+        Ok(ended) => ended,
+        Err(error) => (failed(&error), None),
+    }
+}
+
+/// What stays the same from the start to the end of one attempt.
+pub(crate) struct Attempt<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) request: &'a TaskRequest,
+    pub(crate) step: &'a Step,
+    pub(crate) blobs: Blobs,
+    pub(crate) known: Known,
+    pub(crate) place: Place,
+}
+
+impl Attempt<'_> {
+    async fn run(
+        &self,
+        launcher: &dyn Launcher,
+        observer: &dyn Observer,
+        mut stop: Stop,
+    ) -> Result<Ended, TaskError> {
+        // On a local store this look costs nothing and may save an interpreter; on a bucket it would be a request more
+        // for every task that runs, and is done only if the first attempt is taken.
+        if self.store.local_root().is_some()
+            && let Some(winner) = commit::find(self.store, &self.place).await?
+        {
+            return self.adopt(winner).await;
+        }
+        let ready = tokio::select! {
+            ready = self.prepare(launcher) => ready?,
+            _ = stop.requested(Urgency::Soon) => return Ok((interrupted(), None)),
+        };
+        let (mut session, stdout, stderr, inputs) = ready;
+        let last = last_attempt(self.step);
+        let orchestrator_attempt = self.request.orchestrator_attempt;
+        let start = commit::claim(self.store, &self.place, last, orchestrator_attempt).await;
+        let (number, mark) = match start {
+            Ok(Start::Claimed { attempt, claim }) => (attempt, claim),
+            other => {
+                session.dismiss();
+                return match other? {
+                    Start::Committed(winner) => self.adopt(*winner).await,
+                    Start::Unfinished(record) => self.finish_for(*record, &inputs).await,
+                    Start::Exhausted { error } => Ok((self.exhausted(error), None)),
+                    Start::Claimed { .. } => unreachable!("matched above"),
+                };
+            }
+        };
+        observer.started(self.request, number);
+        let claim = Claim {
+            attempt: self,
+            number,
+            mark,
+            python: session.python.clone(),
+            inputs,
+        };
+        let mut out = self.log(number, Stream::Stdout);
+        let mut err = self.log(number, Stream::Stderr);
+        let mut outputs = Outputs::new(&self.blobs, &self.known, claim.known_saved());
+        let (over, is_over) = watch::channel(false);
+        let hear = |stream, line: &[u8]| observer.line(self.request, stream, line);
+        let converse = async {
+            let ending = claim.converse(&mut session, &mut outputs, &stop).await;
+            // The logs may have ended before, and then nobody listens.
+            let _ = over.send(true);
+            ending
+        };
+        let (ending, (), ()) = tokio::join!(
+            converse,
+            out.pump(stdout, is_over.clone(), &hear),
+            err.pump(stderr, is_over, &hear),
+        );
+        out.finish().await;
+        err.finish().await;
+        for log in [&out, &err] {
+            if let Some(error) = log.failure() {
+                tracing::warn!(%error, "a log could not be kept");
+            }
+        }
+        match ending {
+            Ending::Finished(finish) if finish.ok => Ok(claim.complete(finish, &outputs).await),
+            Ending::Finished(_)
+            | Ending::Died(_)
+            | Ending::Failed(_)
+            | Ending::Interrupted
+            | Ending::TimedOut => Ok(claim.fail(ending, outputs).await),
+        }
+    }
+
+    /// Starts the interpreter while the parents are read.
+    async fn prepare(&self, launcher: &dyn Launcher) -> Result<Ready, TaskError> {
+        let launch = LaunchRequest {
+            cwd: self.request.cwd.clone(),
+            environment: self
+                .step
+                .environment
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            label: format!("{}/{}", self.request.step, self.request.index.task_id()),
+        };
+        let greet = async { Session::greet(launcher.launch(launch).await?).await };
+        let resolve = inputs::resolve(
+            self.store,
+            &self.request.manifest,
+            &self.request.run,
+            &self.request.step,
+            &self.request.index,
+        );
+        let (greeted, resolved) = tokio::join!(greet, resolve);
+        match (greeted, resolved) {
+            (Ok((session, stdout, stderr)), Ok(inputs)) => Ok((session, stdout, stderr, inputs)),
+            (Ok((session, ..)), Err(error)) => {
+                session.dismiss();
+                Err(error)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn log(&self, number: u32, stream: Stream) -> Log<'_> {
+        let name = match stream {
+            Stream::Stdout => "task_stdout.log",
+            Stream::Stderr => "task_stderr.log",
+        };
+        Log::new(self.store, self.place.of_attempt(number, name), stream)
+    }
+
+    async fn adopt(&self, winner: Commit) -> Result<Ended, TaskError> {
+        commit::mend(self.store, &self.place, &winner).await?;
+        Ok(adopted(None, winner))
+    }
+
+    /// Commits what an earlier attempt had finished.
+    async fn finish_for(&self, record: Record, inputs: &Inputs) -> Result<Ended, TaskError> {
+        let commit = Commit {
+            protocol: PROTOCOL,
+            attempt: record.attempt,
+            claim: uuid::Uuid::new_v4().simple().to_string(),
+            count: record.ours.as_ref().and_then(|ours| ours.count),
+            foreach: inputs.frames.clone(),
+            known: inputs.known.clone(),
+            data: record,
+        };
+        let winner = commit::commit(self.store, &self.place, &commit).await?;
+        let winner = winner.unwrap_or(commit);
+        commit::mend(self.store, &self.place, &winner).await?;
+        Ok(adopted(None, winner))
+    }
+
+    fn exhausted(&self, error: Option<String>) -> TaskReport {
+        let times = self.step.retries + 1;
+        let why = error.map_or_else(
+            || "; the last one was lost before it could say why".to_owned(),
+            |error| format!("; the last failure was: {error}"),
+        );
+        let message = format!(
+            "no attempt is left for {}: user code was started {times} times{why}",
+            self.place.prefix
+        );
+        failed(&TaskError::new(Exit::UserFailureFinal, message))
+    }
+}

@@ -1,0 +1,250 @@
+//! Blobs, named by the sha1 of their uncompressed bytes.
+//!
+//! A blob is written only if it is absent, and checked against its name whenever it is read.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use flowc_protocol::conversation::INLINE_MAX;
+use flowc_protocol::identity::blob_key;
+use flowc_protocol::known::key_of;
+use futures::StreamExt;
+
+use crate::codec;
+use crate::store::{Content, Encoding, Put, Store, StoreError};
+
+/// The blobs of one flow.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    store: Store,
+    flow: String,
+}
+
+/// A verified blob.
+#[derive(Debug)]
+pub enum Loaded {
+    /// Its bytes; at most [`INLINE_MAX`].
+    Inline(Vec<u8>),
+    /// A file that holds its uncompressed bytes: in the spool, or in the store itself. Not to be changed.
+    File(PathBuf),
+}
+
+impl Blobs {
+    /// The blobs of a flow.
+    pub fn new(store: &Store, flow: &str) -> Self {
+        Self {
+            store: store.clone(),
+            flow: flow.to_owned(),
+        }
+    }
+
+    /// Saves a small blob; its key is `key`, the sha1 of `bytes`.
+    pub async fn put(&self, key: &str, bytes: &[u8]) -> Result<Put, StoreError> {
+        let object = blob_key(&self.flow, key);
+        let packed = codec::gzip(bytes)
+            .map_err(|error| StoreError::from_io(self.store.locate(&object), &error))?;
+        // Asking a folder is cheaper than writing, asking a bucket costs as much.
+        if self.store.local_root().is_some() && self.store.exists(&object).await? {
+            return Ok(Put::Existed);
+        }
+        self.store.put_new(&object, Bytes::from(packed)).await
+    }
+
+    /// Saves a spool file, which is given away; its key.
+    pub async fn put_spool(&self, file: &Path) -> Result<String, StoreError> {
+        let (key, size) = blocking(file, digest).await?;
+        let object = blob_key(&self.flow, &key);
+        if self.store.exists(&object).await? {
+            discard(file);
+            return Ok(key);
+        }
+        let pays = blocking(file, move |path| codec::pays(&mut File::open(path)?, size));
+        if !pays.await? {
+            self.store
+                .put_file_new(&object, file, Encoding::Raw)
+                .await?;
+            discard(file);
+            return Ok(key);
+        }
+        let packed = file.with_extension("gz");
+        let target = packed.clone();
+        blocking(file, move |path| codec::gzip_file(path, &target)).await?;
+        discard(file);
+        self.store
+            .put_file_new(&object, &packed, Encoding::Plain)
+            .await?;
+        discard(&packed);
+        Ok(key)
+    }
+
+    /// Reads and verifies a blob of `size` uncompressed bytes; `spool` is a folder for its file.
+    pub async fn load(&self, key: &str, size: u64, spool: &Path) -> Result<Loaded, StoreError> {
+        let object = blob_key(&self.flow, key);
+        let missing = || StoreError::Missing {
+            object: self.store.locate(&object),
+        };
+        if size <= INLINE_MAX {
+            let bytes = self.store.get(&object).await?.ok_or_else(missing)?;
+            return self.verify_inline(&object, key, &bytes).map(Loaded::Inline);
+        }
+        let target = spool.join(format!("load-{}", uuid::Uuid::new_v4().simple()));
+        match self.store.read(&object).await?.ok_or_else(missing)? {
+            Content::File(file, path) => {
+                self.verify_file(&object, key, size, file, path, target)
+                    .await
+            }
+            Content::Stream(mut pieces) => {
+                let packed = target.with_extension("gz");
+                let spooled = |error: io::Error| spool_error(&packed, &error);
+                let mut file = File::options()
+                    .read(true)
+                    .write(true)
+                    .create_new(true)
+                    .open(&packed)
+                    .map_err(spooled)?;
+                while let Some(piece) = pieces.next().await {
+                    file.write_all(&piece?).map_err(spooled)?;
+                }
+                file.seek(SeekFrom::Start(0)).map_err(spooled)?;
+                let loaded = self
+                    .verify_file(&object, key, size, file, packed.clone(), target)
+                    .await?;
+                if !matches!(&loaded, Loaded::File(path) if *path == packed) {
+                    discard(&packed);
+                }
+                Ok(loaded)
+            }
+        }
+    }
+
+    fn verify_inline(&self, object: &str, key: &str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+        // Whether a blob is gzip is seen in its bytes, and the digest settles what bytes alone cannot.
+        let mut found = key_of(bytes);
+        if codec::looks_like_gzip(bytes) {
+            match codec::gunzip(bytes, INLINE_MAX) {
+                Ok(plain) if key_of(&plain) == key => return Ok(plain),
+                Ok(plain) => found = key_of(&plain),
+                Err(error) if found != key => return Err(self.corrupt(object, &error.to_string())),
+                Err(_) => {}
+            }
+        }
+        if key_of(bytes) == key {
+            return Ok(bytes.to_owned());
+        }
+        Err(self.mismatch(object, &found))
+    }
+
+    async fn verify_file(
+        &self,
+        object: &str,
+        key: &str,
+        size: u64,
+        mut file: File,
+        path: PathBuf,
+        target: PathBuf,
+    ) -> Result<Loaded, StoreError> {
+        let wanted = key.to_owned();
+        let work = move || -> Result<Verdict, StoreError> {
+            let here = path.clone();
+            let unreadable = |error: io::Error| spool_error(&here, &error);
+            let mut magic = [0; 2];
+            let packed = file.read_exact(&mut magic).is_ok() && codec::looks_like_gzip(&magic);
+            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+            let mut trouble = None;
+            if packed {
+                let output =
+                    File::create_new(&target).map_err(|error| spool_error(&target, &error))?;
+                let mut output = Spool {
+                    file: output,
+                    failed: None,
+                };
+                match codec::gunzip_file(&mut file, &mut output, size) {
+                    Ok((found, _)) if found == wanted => return Ok(Verdict::Good(target)),
+                    Ok((found, _)) => trouble = Some(format!("its bytes have the digest {found}")),
+                    Err(error) => {
+                        if let Some(failed) = output.failed {
+                            discard(&target);
+                            return Err(spool_error(&target, &failed));
+                        }
+                        trouble = Some(error.to_string());
+                    }
+                }
+                discard(&target);
+                file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+            }
+            let (found, _) = codec::digest_file(&mut file).map_err(unreadable)?;
+            if found == wanted {
+                return Ok(Verdict::Good(path));
+            }
+            Ok(Verdict::Bad(trouble.unwrap_or_else(|| {
+                format!("its bytes have the digest {found}")
+            })))
+        };
+        let verdict = tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Ok(Verdict::Bad(error.to_string())))?;
+        match verdict {
+            Verdict::Good(path) => Ok(Loaded::File(path)),
+            Verdict::Bad(detail) => Err(self.corrupt(object, &detail)),
+        }
+    }
+
+    fn mismatch(&self, object: &str, found: &str) -> StoreError {
+        self.corrupt(object, &format!("its bytes have the digest {found}"))
+    }
+
+    fn corrupt(&self, object: &str, detail: &str) -> StoreError {
+        StoreError::Corrupt {
+            object: self.store.locate(object),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+enum Verdict {
+    Good(PathBuf),
+    Bad(String),
+}
+
+/// Tells a failure to write (a full disk) from one to read (a corrupt blob).
+struct Spool {
+    file: File,
+    failed: Option<io::Error>,
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).inspect_err(|error| {
+            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn digest(path: &Path) -> io::Result<(String, u64)> {
+    codec::digest_file(&mut File::open(path)?)
+}
+
+async fn blocking<T: Send + 'static>(
+    file: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let path = file.to_owned();
+    tokio::task::spawn_blocking(move || work(&path).map_err(|error| spool_error(&path, &error)))
+        .await
+        .unwrap_or_else(|error| Err(spool_error(file, &io::Error::other(error))))
+}
+
+fn spool_error(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::from_io(path.display().to_string(), error)
+}
+
+fn discard(path: &Path) {
+    // The spool folder is removed as a whole when the task ends.
+    let _ = std::fs::remove_file(path);
+}

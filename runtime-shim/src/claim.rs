@@ -1,0 +1,373 @@
+//! An attempt that was claimed: the conversation, and then a commit or the record of a failure.
+
+use flowc_protocol::PROTOCOL;
+use flowc_protocol::conversation::{Finish, Input, Task};
+use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::PARAMETERS_STEP;
+use flowc_protocol::known;
+use flowc_protocol::manifest::StepKind;
+use flowc_protocol::split::Split;
+use serde_json::json;
+
+use crate::attempt::{Attempt, Ended};
+use crate::commit::{self, Commit, Outcome, Place, Record, Start};
+use crate::ending::{self, Ending, adopted, failed};
+use crate::error::TaskError;
+use crate::inputs::{self, Inputs};
+use crate::outputs::{self, Outputs};
+use crate::session::{Parameters, Service, Session};
+use crate::signals::Stop;
+use crate::store::Store;
+use crate::task::TaskReport;
+
+/// From this many parents on, a join's harness asks for the artifacts of each.
+const INPUTS_AT_ONCE: usize = 64;
+
+/// An attempt that is ours.
+pub(crate) struct Claim<'a> {
+    pub(crate) attempt: &'a Attempt<'a>,
+    pub(crate) number: u32,
+    /// Our random mark in it.
+    pub(crate) mark: String,
+    /// `sys.version`.
+    pub(crate) python: String,
+    pub(crate) inputs: Inputs,
+}
+
+impl Claim<'_> {
+    fn is_first_step(&self) -> bool {
+        self.attempt.request.step == self.attempt.request.manifest.start
+    }
+
+    /// Whether the known blobs are in the store already.
+    pub(crate) fn known_saved(&self) -> bool {
+        self.is_first_step() || self.inputs.known.as_ref() == Some(&self.attempt.known.digest())
+    }
+
+    /// Runs the task over a session that has begun.
+    pub(crate) async fn converse(
+        &self,
+        session: &mut Session,
+        outputs: &mut Outputs<'_>,
+        stop: &Stop,
+    ) -> Ending {
+        match self.converse_or_fail(session, outputs, stop).await {
+            Ok(ending) => ending,
+            Err(error) => {
+                session.dismiss();
+                Ending::Failed(error)
+            }
+        }
+    }
+
+    async fn converse_or_fail(
+        &self,
+        session: &mut Session,
+        outputs: &mut Outputs<'_>,
+        stop: &Stop,
+    ) -> Result<Ending, TaskError> {
+        let Attempt {
+            store,
+            request,
+            step,
+            blobs,
+            known,
+            place: _,
+        } = self.attempt;
+        let manifest = &request.manifest;
+        let mut inputs = self.inputs.parents.clone();
+        let mut parameters = None;
+        if self.is_first_step() {
+            outputs::put_all(blobs, known.to_vec()).await?;
+            parameters = Some(&*request.parameters);
+            if self.number > 0
+                && let Some(commit) = commit::find(store, &self.parameters_place()).await?
+            {
+                parameters = None;
+                inputs = vec![inputs::parameters(&manifest.flow, &request.run, &commit)];
+            }
+        }
+        let spool_root = store.spool_root(&request.work);
+        let on_spool = |error: std::io::Error| {
+            TaskError::new(
+                Exit::Machine,
+                format!("no spool can be made in {}: {error}", spool_root.display()),
+            )
+        };
+        std::fs::create_dir_all(&spool_root).map_err(on_spool)?;
+        let spool = tempfile::Builder::new()
+            .prefix("spool-")
+            .tempdir_in(&spool_root)
+            .map_err(on_spool)?;
+        let file = request.code.join(&manifest.file);
+        let task_id = request.index.task_id();
+        let shown = shown_inputs(&inputs);
+        let task = Task {
+            op: "task",
+            protocol: PROTOCOL,
+            flow: &manifest.flow,
+            file: &file.to_string_lossy(),
+            start: self.is_first_step(),
+            step: &request.step,
+            kind: step.kind,
+            next: &step.next,
+            variable: step.variable.as_deref(),
+            run_id: &request.run,
+            task_id: &task_id,
+            attempt: self.number,
+            retries: step.retries,
+            origin_run_id: request.origin_run.as_deref(),
+            index: request.index.indices(),
+            foreach: &self.inputs.frames,
+            empty_foreach: manifest.empty_foreach,
+            empty: self.inputs.empty,
+            timeout_s: step.timeout_s,
+            catch: step.catch.as_ref(),
+            last_attempt: self.number >= step.retries,
+            tags: &request.tags,
+            username: &request.username,
+            namespace: request.namespace.as_deref(),
+            project: manifest
+                .project
+                .as_ref()
+                .map(|name| json!({"name": name, "branch": format!("user.{}", request.username)})),
+            spool_dir: &spool.path().to_string_lossy(),
+            parameters,
+            parameter_specs: &manifest.parameters,
+            graph_info: parameters.map(|_| &manifest.graph_info),
+            inputs: &shown,
+        };
+        let mut service = Service {
+            blobs,
+            inputs,
+            spool: spool.path(),
+        };
+        Ok(session.run(&task, &mut service, outputs, self, stop).await)
+    }
+
+    /// Commits the result; an error if the store fails.
+    async fn commit_result(
+        &self,
+        finish: Finish,
+        outputs: &Outputs<'_>,
+    ) -> Result<Ended, TaskError> {
+        let Attempt {
+            store,
+            request,
+            step,
+            place,
+            known,
+            blobs: _,
+        } = self.attempt;
+        let count = match step.kind {
+            StepKind::Foreach => Some(finish.count.unwrap_or_default()),
+            StepKind::Linear | StepKind::Split | StepKind::Join | StepKind::End => None,
+        };
+        if let Some(count) = count {
+            let children = commit::to_json(&Split::new(&request.index, count));
+            store.put(&place.split(), vec![children]).await?;
+        }
+        let ours = Outcome {
+            ok: true,
+            is_final: false,
+            error: None,
+            count,
+        };
+        let record = self.record(outputs, ours);
+        commit::record(store, place, &record).await?;
+        let known = if self.is_first_step() {
+            Some(known.digest())
+        } else {
+            self.inputs.known.clone()
+        };
+        let result = Commit {
+            protocol: PROTOCOL,
+            attempt: self.number,
+            claim: self.mark.clone(),
+            count,
+            foreach: self.inputs.frames.clone(),
+            known,
+            data: record,
+        };
+        if let Some(winner) = commit::commit(store, place, &result).await? {
+            return Ok(adopted(Some(self.number), winner));
+        }
+        let report = TaskReport {
+            exit: Exit::Done,
+            attempt: Some(self.number),
+            adopted: false,
+            may_retry: false,
+            count,
+            error: None,
+            traceback: None,
+        };
+        Ok((report, Some(result.data)))
+    }
+
+    /// Commits the result.
+    pub(crate) async fn complete(&self, finish: Finish, outputs: &Outputs<'_>) -> Ended {
+        match self.commit_result(finish, outputs).await {
+            Ok(ended) => ended,
+            // The attempt is used up, and the next start may find the finished record and commit it.
+            Err(error) => {
+                let report = TaskReport {
+                    attempt: Some(self.number),
+                    ..failed(&error)
+                };
+                (report, None)
+            }
+        }
+    }
+
+    /// Records a failure, unless another attempt has committed meanwhile.
+    pub(crate) async fn fail(&self, ending: Ending, mut outputs: Outputs<'_>) -> Ended {
+        let is_told = matches!(ending, Ending::Finished(_));
+        let (mut report, is_final) = ending::judge(ending, self.attempt.step, self.number);
+        let recorded = async {
+            if !is_told {
+                self.add_marks(&mut outputs).await?;
+            }
+            let ours = Outcome {
+                ok: false,
+                is_final,
+                error: report.error.clone(),
+                count: None,
+            };
+            let record = self.record(&outputs, ours);
+            let Attempt { store, place, .. } = self.attempt;
+            commit::record(store, place, &record).await?;
+            commit::mark_done(store, place, self.number).await?;
+            let winner = commit::find(store, place).await?;
+            if let Some(winner) = &winner {
+                commit::adopt(store, place, winner, self.number).await?;
+            }
+            Ok::<_, TaskError>((record, winner))
+        };
+        match recorded.await {
+            Ok((_, Some(winner))) => adopted(Some(self.number), winner),
+            Ok((record, None)) => (report, Some(record)),
+            Err(error) => {
+                if report.exit == Exit::UserFailure {
+                    // User code's own words matter more than why they could not be kept.
+                    tracing::warn!(%error, "a failure could not be recorded");
+                } else if report.error.is_none() {
+                    report.error = Some(error.message);
+                }
+                (report, None)
+            }
+        }
+    }
+
+    /// What the harness would have said of an attempt that it could not end.
+    async fn add_marks(&self, outputs: &mut Outputs<'_>) -> Result<(), TaskError> {
+        let request = self.attempt.request;
+        let marks = [
+            ("name", "<class 'str'>", known::text(&request.manifest.flow)),
+            ("_current_step", "<class 'str'>", known::text(&request.step)),
+            ("_task_ok", "<class 'bool'>", known::boolean(false)),
+            ("_success", "<class 'bool'>", known::boolean(false)),
+        ];
+        for (name, ty, pickle) in marks {
+            outputs.small(name, ty.to_owned(), pickle).await?;
+        }
+        outputs.save().await
+    }
+
+    fn record(&self, outputs: &Outputs<'_>, ours: Outcome) -> Record {
+        record(self.attempt.store, self.number, &self.python, outputs, ours)
+    }
+
+    fn parameters_place(&self) -> Place {
+        let request = self.attempt.request;
+        Place::new(&request.manifest.flow, &request.run, PARAMETERS_STEP, "t")
+    }
+}
+
+#[async_trait::async_trait]
+impl Parameters for Claim<'_> {
+    async fn commit(&self, mut outputs: Outputs<'_>, python: &str) -> Result<Input, TaskError> {
+        let Attempt {
+            store,
+            request,
+            known,
+            ..
+        } = self.attempt;
+        let place = self.parameters_place();
+        outputs.save().await?;
+        let (data, mark) = match commit::claim(store, &place, u32::MAX, None).await? {
+            Start::Claimed { attempt, claim } => {
+                let ours = Outcome {
+                    ok: true,
+                    is_final: false,
+                    error: None,
+                    count: None,
+                };
+                let record = record(store, attempt, python, &outputs, ours);
+                commit::record(store, &place, &record).await?;
+                (record, claim)
+            }
+            Start::Unfinished(record) => (*record, uuid::Uuid::new_v4().simple().to_string()),
+            Start::Committed(winner) => {
+                commit::mend(store, &place, &winner).await?;
+                return Ok(inputs::parameters(
+                    &request.manifest.flow,
+                    &request.run,
+                    &winner,
+                ));
+            }
+            Start::Exhausted { .. } => {
+                return Err(TaskError::new(
+                    Exit::Conflict,
+                    format!(
+                        "{} was begun six times and never committed; delete its folder and start again",
+                        store.locate(&place.prefix)
+                    ),
+                ));
+            }
+        };
+        let commit = Commit {
+            protocol: PROTOCOL,
+            attempt: data.attempt,
+            claim: mark,
+            count: None,
+            foreach: Vec::new(),
+            known: Some(known.digest()),
+            data,
+        };
+        let winner = commit::commit(store, &place, &commit).await?;
+        Ok(inputs::parameters(
+            &request.manifest.flow,
+            &request.run,
+            &winner.unwrap_or(commit),
+        ))
+    }
+}
+
+fn record(
+    store: &Store,
+    attempt: u32,
+    python: &str,
+    outputs: &Outputs<'_>,
+    ours: Outcome,
+) -> Record {
+    Record {
+        datastore: store.kind().to_owned(),
+        version: "1.0".to_owned(),
+        attempt,
+        python_version: python.to_owned(),
+        objects: outputs.objects.clone(),
+        info: outputs.info.clone(),
+        ours: Some(ours),
+    }
+}
+
+/// Without the artifacts where there are too many to send at once.
+fn shown_inputs(inputs: &[Input]) -> Vec<Input> {
+    let mut shown = inputs.to_vec();
+    if shown.len() > INPUTS_AT_ONCE {
+        for input in &mut shown {
+            input.objects = None;
+        }
+    }
+    shown
+}

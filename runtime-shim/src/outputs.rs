@@ -1,0 +1,168 @@
+//! The artifacts that a task leaves.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flowc_protocol::conversation::{Artifact, Input, Object};
+use flowc_protocol::exit::Exit;
+use flowc_protocol::known::{Known, key_of};
+use futures::{StreamExt, TryStreamExt};
+use indexmap::IndexMap;
+
+use crate::cas::Blobs;
+use crate::commit::Info;
+use crate::error::TaskError;
+
+/// Small blobs that are put at a time.
+const CONCURRENT: usize = 32;
+
+/// Small blobs are put together until this many bytes wait; bounds the memory.
+const WAITING_MAX: usize = 4 << 20;
+
+/// Opened by `pickle.loads` by all readers of Metaflow, old and new, whether or not the blob is gzip.
+const ENCODING: &str = "gzip+pickle-v4";
+
+/// Takes artifacts and saves their blobs.
+pub(crate) struct Outputs<'a> {
+    blobs: &'a Blobs,
+    known: &'a Known,
+    /// Whether the known blobs are in the store already.
+    known_saved: bool,
+    pub(crate) objects: IndexMap<String, String>,
+    pub(crate) info: IndexMap<String, Info>,
+    waiting: IndexMap<String, Vec<u8>>,
+    waiting_size: usize,
+}
+
+impl<'a> Outputs<'a> {
+    pub(crate) fn new(blobs: &'a Blobs, known: &'a Known, known_saved: bool) -> Self {
+        Self {
+            blobs,
+            known,
+            known_saved,
+            objects: IndexMap::new(),
+            info: IndexMap::new(),
+            waiting: IndexMap::new(),
+            waiting_size: 0,
+        }
+    }
+
+    /// Hands over what was taken so far, and starts anew.
+    pub(crate) fn split_off(&mut self) -> Self {
+        let fresh = Self::new(self.blobs, self.known, self.known_saved);
+        std::mem::replace(self, fresh)
+    }
+
+    /// Takes one artifact as the harness describes it.
+    pub(crate) async fn take(
+        &mut self,
+        artifact: Artifact,
+        inputs: &[Input],
+        spool: &Path,
+    ) -> Result<(), TaskError> {
+        let Artifact {
+            name,
+            ty,
+            data,
+            path,
+            size,
+            input,
+            from,
+        } = artifact;
+        let ty = ty.unwrap_or_default();
+        match (data, path, size, input, from) {
+            (Some(data), None, None, None, None) => {
+                let pickle = STANDARD
+                    .decode(data)
+                    .map_err(|error| broken(&format!("artifact `{name}` is no base64: {error}")))?;
+                self.small(&name, ty, pickle).await
+            }
+            (None, Some(path), Some(size), None, None) => {
+                let path = Path::new(&path);
+                if path.parent() != Some(spool) {
+                    return Err(broken(&format!("artifact `{name}` is not in the spool")));
+                }
+                let key = self.blobs.put_spool(path).await?;
+                self.enter(name, key, ty, size);
+                Ok(())
+            }
+            (None, None, None, Some(input), Some(from)) => {
+                let object = inputs
+                    .get(input)
+                    .and_then(|input| input.objects.as_ref()?.get(&from))
+                    .ok_or_else(|| broken(&format!("input {input} has no artifact `{from}`")))?;
+                let Object {
+                    key,
+                    size,
+                    ty,
+                    encoding: _,
+                } = object.clone();
+                self.enter(name, key, ty, size);
+                Ok(())
+            }
+            _ => Err(broken(&format!(
+                "artifact `{name}` has none or several of data, path and input"
+            ))),
+        }
+    }
+
+    /// Takes a small pickle.
+    pub(crate) async fn small(
+        &mut self,
+        name: &str,
+        ty: String,
+        pickle: Vec<u8>,
+    ) -> Result<(), TaskError> {
+        let key = key_of(&pickle);
+        self.enter(name.to_owned(), key.clone(), ty, pickle.len() as u64);
+        if self.known_saved && self.known.contains(&key) {
+            return Ok(());
+        }
+        self.waiting_size += pickle.len();
+        self.waiting.insert(key, pickle);
+        if self.waiting_size > WAITING_MAX {
+            self.save().await?;
+        }
+        Ok(())
+    }
+
+    /// Saves what waits; afterwards all blobs are in the store.
+    pub(crate) async fn save(&mut self) -> Result<(), TaskError> {
+        self.waiting_size = 0;
+        let waiting = std::mem::take(&mut self.waiting);
+        put_all(self.blobs, waiting.into_iter().collect()).await
+    }
+
+    fn enter(&mut self, name: String, key: String, ty: String, size: u64) {
+        let info = Info {
+            size,
+            ty,
+            encoding: ENCODING.to_owned(),
+        };
+        self.objects.insert(name.clone(), key);
+        self.info.insert(name, info);
+    }
+}
+
+/// Puts small blobs, several at a time.
+pub(crate) async fn put_all(
+    blobs: &Blobs,
+    pickles: Vec<(String, Vec<u8>)>,
+) -> Result<(), TaskError> {
+    let put = async |(key, pickle): (String, Vec<u8>)| blobs.put(&key, &pickle).await;
+    futures::stream::iter(pickles)
+        .map(put)
+        .buffer_unordered(CONCURRENT)
+        .try_for_each(|_| std::future::ready(Ok(())))
+        .await?;
+    Ok(())
+}
+
+/// The harness and the shim are of one version, so this is a bug in one of them.
+fn broken(what: &str) -> TaskError {
+    TaskError::new(
+        Exit::Configuration,
+        format!("the harness does not keep to the protocol: {what}"),
+    )
+}

@@ -1,1 +1,0 @@
-//! The store: a local folder or a bucket, with create-only writes.

@@ -1,0 +1,372 @@
+//! A store in a bucket of S3, GCS or Azure.
+//!
+//! The only module that sees `object_store`.
+
+use std::path::Path;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path as ObjectPath;
+use object_store::{
+    Attribute, Attributes, BackoffConfig, Certificate, ClientOptions, Error, MultipartUpload,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+};
+use tokio::io::AsyncReadExt;
+
+use super::{Content, Encoding, Put, StoreError};
+
+/// Metaflow's metadata of a raw blob: name and value of the user attribute on S3.
+/// Azure's names hold no hyphen, and Metaflow uses underscores there.
+const RAW_VALUE: &str = r#"{"cas_raw": true, "cas_version": 1}"#;
+
+/// Size of a part of an upload. At most 10 000 parts make an object (S3), so that 80 GB fit.
+const PART: usize = 8 << 20;
+
+/// Parts in flight; bounds the memory of an upload, whatever its size.
+const PARTS_IN_FLIGHT: usize = 2;
+
+#[derive(Clone)]
+pub(super) struct ObjectStore {
+    client: Arc<dyn object_store::ObjectStore>,
+    kind: &'static str,
+    url: String,
+    prefix: String,
+}
+
+impl ObjectStore {
+    pub(super) fn open(
+        url: &str,
+        scheme: &str,
+        rest: &str,
+        settings: &[(String, String)],
+    ) -> Result<Self, StoreError> {
+        install_tls();
+        let refuse = |reason: String| StoreError::Url {
+            url: url.to_owned(),
+            reason,
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(refuse("the bucket's name is missing".to_owned()));
+        }
+        let failed = |error: Error| refuse(describe(&error));
+        let options = client_options().map_err(refuse)?;
+        let (client, kind): (Arc<dyn object_store::ObjectStore>, _) = match scheme {
+            "s3" | "s3a" => {
+                let mut builder = AmazonS3Builder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_client_options(options)
+                    .with_retry(patience());
+                for (name, value) in settings {
+                    let name = name.parse().map_err(failed)?;
+                    builder = builder.with_config(name, value);
+                }
+                (Arc::new(builder.build().map_err(failed)?), "s3")
+            }
+            "gs" => {
+                let mut builder = GoogleCloudStorageBuilder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_client_options(options)
+                    .with_retry(patience());
+                for (name, value) in settings {
+                    let name = name.parse().map_err(failed)?;
+                    builder = builder.with_config(name, value);
+                }
+                (Arc::new(builder.build().map_err(failed)?), "gs")
+            }
+            "az" | "azure" => {
+                let mut builder = MicrosoftAzureBuilder::from_env()
+                    .with_container_name(bucket)
+                    .with_client_options(options)
+                    .with_retry(patience());
+                for (name, value) in settings {
+                    let name = name.parse().map_err(failed)?;
+                    builder = builder.with_config(name, value);
+                }
+                (Arc::new(builder.build().map_err(failed)?), "azure")
+            }
+            other => {
+                return Err(refuse(format!(
+                    "`{other}` is not known; use `s3://`, `gs://`, `az://` or a folder"
+                )));
+            }
+        };
+        Ok(Self {
+            client,
+            kind,
+            url: url.trim_end_matches('/').to_owned(),
+            prefix: prefix.trim_matches('/').to_owned(),
+        })
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let path = self.path(key)?;
+        let answer = async { self.client.get(&path).await?.bytes().await };
+        self.found(key, answer.await)
+    }
+
+    pub(super) async fn read(&self, key: &str) -> Result<Option<Content>, StoreError> {
+        let path = self.path(key)?;
+        let Some(answer) = self.found(key, self.client.get(&path).await)? else {
+            return Ok(None);
+        };
+        let (store, key) = (self.clone(), key.to_owned());
+        let pieces = answer
+            .into_stream()
+            .map(move |piece| piece.map_err(|error| store.failed(&key, &error)));
+        Ok(Some(Content::Stream(pieces.boxed())))
+    }
+
+    pub(super) async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        let path = self.path(key)?;
+        Ok(self.found(key, self.client.head(&path).await)?.is_some())
+    }
+
+    pub(super) async fn put(&self, key: &str, bytes: Vec<Bytes>) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        let payload: PutPayload = bytes.into_iter().collect();
+        match self.client.put(&path, payload).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(key, &error)),
+        }
+    }
+
+    pub(super) async fn put_new(&self, key: &str, bytes: Bytes) -> Result<Put, StoreError> {
+        self.create(key, bytes.into(), Attributes::new()).await
+    }
+
+    pub(super) async fn put_file_new(
+        &self,
+        key: &str,
+        file: &Path,
+        encoding: Encoding,
+    ) -> Result<Put, StoreError> {
+        let unreadable =
+            |error: std::io::Error| StoreError::from_io(file.display().to_string(), &error);
+        let attributes = self.attributes(encoding);
+        let mut input = tokio::fs::File::open(file).await.map_err(unreadable)?;
+        let size = input.metadata().await.map_err(unreadable)?.len();
+        if size <= PART as u64 {
+            let mut bytes = Vec::with_capacity(size as usize);
+            input.read_to_end(&mut bytes).await.map_err(unreadable)?;
+            return self.create(key, bytes.into(), attributes).await;
+        }
+        // An upload in parts cannot be create-only everywhere; blobs are named by their content, so that replacing one
+        // by another changes nothing, and asking first saves the bytes.
+        if self.exists(key).await? {
+            return Ok(Put::Existed);
+        }
+        let options = PutMultipartOptions {
+            attributes,
+            ..PutMultipartOptions::default()
+        };
+        let path = self.path(key)?;
+        let mut upload = self
+            .client
+            .put_multipart_opts(&path, options)
+            .await
+            .map_err(|error| self.failed(key, &error))?;
+        match self.send_parts(key, &mut *upload, input, file).await {
+            Ok(()) => Ok(Put::Created),
+            Err(error) => {
+                // The first error is the one to tell; what stays open is for the bucket's lifecycle rule.
+                let _ = upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_parts(
+        &self,
+        key: &str,
+        upload: &mut dyn MultipartUpload,
+        mut input: tokio::fs::File,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        let mut parts = futures::stream::FuturesUnordered::new();
+        loop {
+            let mut part = Vec::with_capacity(PART);
+            (&mut input)
+                .take(PART as u64)
+                .read_to_end(&mut part)
+                .await
+                .map_err(|error| StoreError::from_io(file.display().to_string(), &error))?;
+            if part.is_empty() {
+                break;
+            }
+            parts.push(upload.put_part(part.into()));
+            if parts.len() >= PARTS_IN_FLIGHT
+                && let Some(Err(error)) = parts.next().await
+            {
+                return Err(self.failed(key, &error));
+            }
+        }
+        while let Some(done) = parts.next().await {
+            done.map_err(|error| self.failed(key, &error))?;
+        }
+        drop(parts);
+        upload
+            .complete()
+            .await
+            .map_err(|error| self.failed(key, &error))?;
+        Ok(())
+    }
+
+    pub(super) async fn remove(&self, key: &str) {
+        if let Ok(path) = self.path(key) {
+            // Roles without the right to delete are common; the probe's few bytes then stay.
+            let _ = self.client.delete(&path).await;
+        }
+    }
+
+    async fn create(
+        &self,
+        key: &str,
+        payload: PutPayload,
+        attributes: Attributes,
+    ) -> Result<Put, StoreError> {
+        let path = self.path(key)?;
+        let options = PutOptions {
+            mode: PutMode::Create,
+            attributes,
+            ..PutOptions::default()
+        };
+        match self.client.put_opts(&path, payload, options).await {
+            Ok(_) => Ok(Put::Created),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::Existed),
+            Err(error) => Err(self.failed(key, &error)),
+        }
+    }
+
+    fn attributes(&self, encoding: Encoding) -> Attributes {
+        let mut attributes = Attributes::new();
+        if encoding == Encoding::Raw {
+            let name = match self.kind {
+                "azure" => "metaflow_user_attributes",
+                _ => "metaflow-user-attributes",
+            };
+            attributes.insert(Attribute::Metadata(name.into()), RAW_VALUE.into());
+        }
+        attributes
+    }
+
+    fn path(&self, key: &str) -> Result<ObjectPath, StoreError> {
+        let full = match self.prefix.as_str() {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}/{key}"),
+        };
+        ObjectPath::parse(&full).map_err(|error| StoreError::Url {
+            url: format!("{}/{key}", self.url),
+            reason: error.to_string(),
+        })
+    }
+
+    fn found<T>(&self, key: &str, answer: Result<T, Error>) -> Result<Option<T>, StoreError> {
+        match answer {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ Error::NotFound { .. }) if !names_missing_bucket(&error) => Ok(None),
+            Err(error) => Err(self.failed(key, &error)),
+        }
+    }
+
+    fn failed(&self, key: &str, error: &Error) -> StoreError {
+        let object = format!("{}/{key}", self.url);
+        let detail = describe(error);
+        if names_missing_bucket(error) || matches!(error, Error::NotFound { .. }) {
+            return StoreError::NoBucket {
+                url: self.url.clone(),
+                detail,
+            };
+        }
+        let denied = matches!(
+            error,
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
+        );
+        if denied || detail.contains("403 Forbidden") || detail.contains("401 Unauthorized") {
+            return StoreError::Denied { object, detail };
+        }
+        StoreError::Unavailable { object, detail }
+    }
+}
+
+/// A missing key and a missing bucket are both 404; the body tells them apart.
+fn names_missing_bucket(error: &Error) -> bool {
+    let text = describe(error);
+    ["NoSuchBucket", "bucket does not exist", "ContainerNotFound"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+/// The error and its causes, on one line and of bounded length.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(600).collect()
+}
+
+/// Busy answers and broken connections are tried again for about a minute, with growing pauses.
+fn patience() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            base: 2.,
+        },
+        max_retries: 8,
+        retry_timeout: Duration::from_mins(1),
+    }
+}
+
+/// Mozilla's roots are inside the binary, so that an image needs no CA files; those of the environment are added.
+fn client_options() -> Result<ClientOptions, String> {
+    // An endpoint is only reached by plain HTTP if its URL says so (`AWS_ENDPOINT_URL=http://…`, emulators).
+    let mut options = ClientOptions::new()
+        .with_no_system_certificates(true)
+        .with_allow_http(true)
+        .with_connect_timeout(Duration::from_secs(10))
+        .with_timeout_disabled()
+        .with_read_timeout(Duration::from_mins(1));
+    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        let certificate = Certificate::from_der(root).map_err(|error| error.to_string())?;
+        options = options.with_root_certificate(certificate);
+    }
+    for variable in ["SSL_CERT_FILE", "AWS_CA_BUNDLE"] {
+        let Some(file) = std::env::var_os(variable).filter(|file| !file.is_empty()) else {
+            continue;
+        };
+        let pem = std::fs::read(&file)
+            .map_err(|error| format!("{variable}={}: {error}", file.display()))?;
+        let certificates = Certificate::from_pem_bundle(&pem)
+            .map_err(|error| format!("{variable}={}: {error}", file.display()))?;
+        for certificate in certificates {
+            options = options.with_root_certificate(certificate);
+        }
+    }
+    Ok(options)
+}
+
+fn install_tls() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error means that the process has a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
