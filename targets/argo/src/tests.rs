@@ -226,6 +226,12 @@ fn what_argo_cannot_do_is_refused() {
 }
 
 #[test]
+fn two_steps_never_share_a_name() {
+    let body = "class F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.join)\n    @step\n    def join(self):\n        self.next(self.s_join)\n    @step\n    def s_join(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n";
+    assert_eq!(codes(&plan(&source(body)), &options()), [Code::FC0306]);
+}
+
+#[test]
 fn a_schedule_is_a_cron_workflow() {
     let body = "@schedule(cron='0 6 * * MON-FRI', timezone='Europe/Berlin')\n@project(name='shop')\nclass F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n";
     let (files, _) = documents(&plan(&source(body)), &options());

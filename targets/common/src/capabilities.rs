@@ -194,3 +194,128 @@ impl Pass {
             .push(Diagnostic::error(Code::FC0302, message, span, "not supported").help(help));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{plan, source};
+    use crate::{BundleFile, Options};
+
+    struct Fake(Capabilities);
+
+    impl Target for Fake {
+        fn name(&self) -> &'static str {
+            "fake"
+        }
+
+        fn capabilities(&self) -> &'static Capabilities {
+            Box::leak(Box::new(self.0))
+        }
+
+        fn emit(&self, _: &Plan, _: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
+            (None, Diagnostics::default())
+        }
+    }
+
+    /// What is found, as code and the text that is marked.
+    #[track_caller]
+    fn check_source(body: &str, can: Capabilities, expect: &[(Code, &str)]) {
+        let source = source(body);
+        let found = check(&plan(&source), &Fake(can));
+        let marked = |item: &Diagnostic| {
+            let span = item.labels[0].span;
+            (
+                item.code,
+                source[span.start as usize..span.end as usize].to_owned(),
+            )
+        };
+        let found: Vec<_> = found.iter().map(marked).collect();
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|(code, text)| (*code, (*text).to_owned()))
+            .collect();
+        assert_eq!(found, expect);
+    }
+
+    const NESTED: &str = "class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.outer, foreach='xs')
+    @step
+    def outer(self):
+        self.next(self.a, foreach='ys')
+    @step
+    def a(self):
+        self.next(self.b)
+    @step
+    def b(self):
+        self.next(self.j1)
+    @step
+    def j1(self, inputs):
+        self.next(self.j2)
+    @step
+    def j2(self, inputs):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+";
+
+    fn one_step(decorator: &str) -> String {
+        format!(
+            "class F(FlowSpec):\n    {decorator}\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n"
+        )
+    }
+
+    #[test]
+    fn a_nested_foreach_is_said_once_where_it_opens() {
+        check_source(NESTED, Capabilities::NONE, &[(Code::FC0301, "outer")]);
+        let can = Capabilities {
+            nested_foreach: true,
+            ..Capabilities::NONE
+        };
+        check_source(NESTED, can, &[]);
+    }
+
+    #[test]
+    fn attributes_are_refused_where_they_stand() {
+        let none = Capabilities::NONE;
+        check_source(
+            &one_step("@resources(gpu=1)"),
+            none,
+            &[(Code::FC0302, "start")],
+        );
+        check_source(
+            &one_step("@batch(queue='q')"),
+            none,
+            &[(Code::FC0302, "'q'")],
+        );
+        check_source(&one_step("@kubernetes"), none, &[(Code::FC0302, "start")]);
+        let mapped = Capabilities {
+            batch: Decorator::Mapped(&["queue"]),
+            ..none
+        };
+        check_source(&one_step("@batch(queue='q', cpu=2)"), mapped, &[]);
+        check_source(
+            &one_step("@batch(queue='q', log_driver='x')"),
+            mapped,
+            &[(Code::FC0302, "'x'")],
+        );
+        check_source(&one_step("@batch(queue='q', log_driver=None)"), mapped, &[]);
+        let accepted = Capabilities {
+            kubernetes: Decorator::Accepted,
+            ..none
+        };
+        check_source(&one_step("@kubernetes(image='x')"), accepted, &[]);
+    }
+
+    #[test]
+    fn a_schedule_is_refused_where_nothing_starts_runs() {
+        let body = format!("@schedule(daily=True)\n{}", one_step(""));
+        check_source(
+            &body,
+            Capabilities::NONE,
+            &[(Code::FC0301, "schedule(daily=True)")],
+        );
+    }
+}

@@ -97,3 +97,49 @@ fn image(step: &PlanStep) -> Option<String> {
         .filter_map(|attributes| attributes.values.get("image"))
         .find_map(|(value, _)| as_text(value).map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{plan, source};
+
+    #[test]
+    fn the_view_has_what_a_policy_asks_for_and_no_secret() {
+        let plan = plan(&source(
+            "@schedule(daily=True)
+@project(name='shop')
+class F(FlowSpec):
+    alpha = Parameter('alpha', default=0.5)
+    @environment(vars={'TOKEN': 'hush'})
+    @retry(times=2)
+    @kubernetes(image='a:1', cpu=2)
+    @step
+    def start(self):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+",
+        ));
+        let file = flow_ir(&plan);
+        assert_eq!(file.path, "flow.ir.json");
+        assert!(!file.text.contains("hush"));
+        let back: FlowIr = serde_json::from_str(&file.text).unwrap();
+        assert_eq!((back.version, back.project.as_deref()), (1, Some("shop")));
+        let view: Value = serde_json::from_str(&file.text).unwrap();
+        assert_eq!(
+            view["parameters"],
+            json!([{"name": "alpha", "type": "float", "default": 0.5, "required": false}])
+        );
+        let start = &view["steps"][0];
+        assert_eq!(start["environment"], json!(["TOKEN"]));
+        assert_eq!(
+            (&start["image"], &start["retries"]),
+            (&json!("a:1"), &json!(2))
+        );
+        assert_eq!(start["resources"]["cpu_milli"], 2000);
+        assert_eq!(start["next"], json!(["end"]));
+    }
+}

@@ -14,7 +14,7 @@ pub mod manifest;
 pub mod names;
 pub mod package;
 pub mod profile;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod writer;
 

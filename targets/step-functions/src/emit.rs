@@ -2,7 +2,7 @@
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Options, capabilities, writer};
+use flowc_target::{BundleFile, Namer, Options, capabilities, writer};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::StepFunctions;
 use crate::jobs::JobDefinitions;
 use crate::names::Place;
 use crate::states::States;
-use crate::{iam, schedule};
+use crate::{iam, names, schedule};
 
 /// Largest definition, bytes (Step Functions, `CreateStateMachine`, `definition`).
 const DEFINITION_MAX: usize = 1_048_576;
@@ -26,12 +26,20 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     };
     let profile = &options.profile.step_functions;
     let place = Place::new(profile);
+    let mut namer = Namer::new(names::STATE);
+    let state_names = plan
+        .steps
+        .iter()
+        .map(|(_, step)| namer.name(&step.name, step.span))
+        .collect();
+    found.extend(namer.finish());
     let mut states = States {
         plan,
         options,
         place: &place,
         store,
         jobs: JobDefinitions::new(plan, options, &place),
+        names: state_names,
         queues: Vec::new(),
     };
     let machine = states.machine();

@@ -60,6 +60,8 @@ pub(crate) struct States<'a> {
     pub(crate) place: &'a Place<'a>,
     pub(crate) store: RemoteStore<'a>,
     pub(crate) jobs: JobDefinitions<'a>,
+    /// State name of each step, by the step's place in the arena.
+    pub(crate) names: Vec<String>,
     /// Queues that steps name themselves, for the policy.
     pub(crate) queues: Vec<String>,
 }
@@ -123,12 +125,9 @@ impl States<'_> {
         }
     }
 
-    /// Legal and unique: step names are, and none holds a hyphen.
+    /// Suffixes begin with a hyphen, which no step's name holds.
     fn state_name(&self, step: StepId, suffix: &str) -> String {
-        format!(
-            "{}{suffix}",
-            names::STATE.legal(&self.plan.steps[step].name)
-        )
+        format!("{}{suffix}", self.names[step.index()])
     }
 
     fn is_inline(&self, depth: usize) -> bool {
