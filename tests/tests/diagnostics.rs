@@ -14,14 +14,25 @@
 //! A first line `# class: Name` asks for that class, as `file.py:Name` does.
 //! `UPDATE_GOLDEN=1` rewrites the marks from what is found; the review is the diff.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flowc_core::diag::{Diagnostic, Diagnostics};
+use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::source::SourceTree;
 use flowc_core::{front, lower};
 use flowc_tests::repo_root;
+
+/// Codes that no Python file can provoke; their fixtures are with what reports them.
+const ELSEWHERE: &[&str] = &[
+    "FC0301", "FC0302", "FC0303", "FC0304", "FC0305", "FC0306", "FC0308", "FC1001", "FC2001",
+];
+
+/// Start of the codes whose pages and fixtures are complete.
+const PAGED: &str = "FC00";
 
 /// A finding as a mark can say it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -242,5 +253,57 @@ fn a_missing_or_wrong_mark_is_noticed() {
         marked.replace("\n#<-", "\n\n#<-"),
     ] {
         assert_ne!(differences(&wrong), "", "{wrong}");
+    }
+}
+
+/// Code table, pages and fixtures name the same codes.
+#[test]
+fn codes_pages_and_fixtures_agree() {
+    let text = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let codes: BTreeSet<String> = Code::ALL
+        .iter()
+        .map(ToString::to_string)
+        .filter(|code| code.starts_with(PAGED))
+        .collect();
+    let pages: BTreeSet<String> = sorted(&repo_root().join("docs/diagnostics"))
+        .iter()
+        .map(|page| text(page))
+        .filter(|code| code.starts_with(PAGED))
+        .collect();
+    let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(ToString::to_string).collect();
+    let folders: BTreeSet<String> = fixtures()
+        .iter()
+        .filter_map(|file| file.parent().map(text))
+        .filter(|code| code.starts_with(PAGED))
+        .collect();
+    assert_eq!(pages, codes, "left: pages, right: codes");
+    assert_eq!(folders, &codes - &elsewhere, "left: fixtures, right: codes");
+}
+
+/// Each page has the same sections, so that `flowc explain` reads alike.
+#[test]
+fn pages_have_all_sections() {
+    for page in sorted(&repo_root().join("docs/diagnostics")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let code: Code = page
+            .file_stem()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .parse()
+            .expect("a code");
+        let title = format!("# {code}: {}\n", code.title());
+        assert!(
+            text.starts_with(&title),
+            "{} must start with {title}",
+            page.display()
+        );
+        for section in ["What it means", "Why it matters", "Example", "Instead"] {
+            assert!(
+                text.contains(&format!("\n## {section}\n")),
+                "{}: no section {section}",
+                page.display()
+            );
+        }
     }
 }

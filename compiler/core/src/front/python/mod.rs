@@ -6,6 +6,7 @@
 
 mod classes;
 mod decorators;
+mod depth;
 mod docstring;
 mod known;
 mod literal;

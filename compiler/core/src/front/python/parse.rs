@@ -1,6 +1,7 @@
 //! Text to syntax tree: the only place that calls the parser.
 
-use ruff_python_ast::{ModModule, PySourceType};
+use super::depth::{self, DEPTH_MAX};
+use ruff_python_ast::{AtomicNodeIndex, ModModule, PySourceType};
 use ruff_python_parser::{ParseError, parse_unchecked_source};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
@@ -83,9 +84,24 @@ impl<'a> Source<'a> {
 /// Parses and recovers: the tree holds whatever could be understood around the errors.
 pub(super) fn parse(source: &Source<'_>) -> (ModModule, Vec<TextRange>, Diagnostics) {
     let parsed = parse_unchecked_source(&source.file.text, PySourceType::Python);
-    let ranges = parsed.errors().iter().map(|error| error.location).collect();
-    let found = errors(source, parsed.errors());
-    (parsed.into_syntax(), ranges, found)
+    let mut ranges: Vec<TextRange> = parsed.errors().iter().map(|error| error.location).collect();
+    let mut found = errors(source, parsed.errors());
+    let module = depth::measured(parsed.into_syntax()).unwrap_or_else(|range| {
+        let message = format!("syntax error: nested more than {DEPTH_MAX} levels deep");
+        let span = source.head_of(&range);
+        found.push(Diagnostic::error(Code::FC0001, message, span, ""));
+        ranges.push(range);
+        empty()
+    });
+    (module, ranges, found)
+}
+
+fn empty() -> ModModule {
+    ModModule {
+        node_index: AtomicNodeIndex::NONE,
+        range: TextRange::default(),
+        body: std::iter::empty().collect(),
+    }
 }
 
 /// One finding for each line with an error: the parser reports several where one token is missing.

@@ -194,3 +194,268 @@ if __name__ == "__main__":
       uses FlowSpec, JSONType, Parameter, current, project, resources, retry, schedule, step
     "#);
 }
+
+/// A flow around the lines of its first step.
+fn with_start(body: &str) -> String {
+    let body = body.replace('\n', "\n        ");
+    format!(
+        "from metaflow import FlowSpec, step\nclass F(FlowSpec):\n    @step\n    def start(self):\n        {body}\n    \
+         @step\n    def end(self):\n        pass\n"
+    )
+}
+
+#[test]
+fn five_mistakes_are_five_findings() {
+    insta::assert_snapshot!(read(r#"
+from metaflow import FlowSpec, Parameter, card, step
+
+class Train(FlowSpec):
+    alpha = Parameter("alpha", defualt=1)
+
+    @card
+    @step
+    def start(self):
+        self.next(self.work, foreach=self.items)
+
+    @rety
+    @step
+    def work(self):
+        self.next("join")
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"#), @r#"
+    flow Train line 4
+      alpha = Parameter("alpha")
+      start(self) line 9 -> work foreach items unread
+      work(self) line 14 -> join unread
+      join(self, inputs) line 18 -> end
+      end(self) line 22
+      uses FlowSpec, Parameter, card, step
+    FC0024 5:32 `Parameter` has no option `defualt`
+    FC0014 7:6 `@card` is not supported yet
+    FC0006 10:38 `foreach` must be the name of an artifact as a string
+    FC0013 12:6 unknown decorator `rety`
+    FC0006 15:19 a target of `self.next` must be written as a method of the flow
+    "#);
+}
+
+#[test]
+fn members_are_inherited_within_the_file() {
+    insta::assert_snapshot!(read(r#"
+import flowc
+from flowc import step
+
+class Base(flowc.FlowSpec):
+    "The base."
+    rows = flowc.Parameter("rows", default=1)
+    kind = "base"
+
+    @step
+    def start(self):
+        self.next(self.work)
+
+    @step
+    def work(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+@flowc.project(name="demo")
+class Middle(Base):
+    kind = "middle"
+
+class Train(Middle):
+    @step
+    def work(self):
+        "Anew."
+        self.next(self.end)
+"#), @r#"
+    flow Train line 26
+      project(name=Str("demo"))
+      rows = Parameter("rows") default Literal(Int(1))
+      kind = Some(Str("middle"))
+      start(self) line 11 -> work
+      end(self) line 19
+      work(self) line 28 -> end "Anew."
+      uses FlowSpec, Parameter, project, step
+    "#);
+}
+
+#[test]
+fn the_class_that_is_called_is_the_flow() {
+    let two = "from metaflow import FlowSpec\nclass A(FlowSpec):\n    pass\nclass B(FlowSpec):\n    pass\n";
+    let head = |text: &str, class| read_class(text, class).lines().next().unwrap().to_owned();
+    assert_eq!(head(two, None), "no flow");
+    assert_eq!(head(two, Some("A")), "flow A line 2");
+    let main = format!("{two}def main():\n    B()\nif __name__ == '__main__':\n    main()\n");
+    assert_eq!(head(&main, None), "flow B line 4");
+    assert_eq!(head(&main, Some("A")), "flow A line 2");
+    let derived = two.replace("B(FlowSpec)", "B(A)");
+    assert_eq!(head(&derived, None), "flow B line 4");
+    assert_eq!(head(&format!("{derived}A()\n"), None), "flow A line 2");
+}
+
+#[test]
+fn what_is_outside_the_class_is_not_executed_but_bound() {
+    insta::assert_snapshot!(read(r#"
+try:
+    from metaflow import FlowSpec as Spec, step as s, retry
+except ImportError:
+    from flowc import FlowSpec as Spec, step as s, retry
+again = retry
+def pick(context):
+    return 1
+from metaflow import Parameter
+
+class Train(Spec):
+    one = Parameter("one", default=pick)
+    two = Parameter("two", default=lambda context: 2, type=int)
+    left, right = 1, 2
+    total: int = 3
+    note: str
+    _hidden = 1
+    shout = lambda self: 1
+    shape = staticmethod(pick)
+    if total > 2:
+        big = True
+
+    @again(times=1)
+    @s
+    def start(self):
+        self.next(self.end)
+
+    @s
+    def end(self, ):
+        from metaflow import Flow, exception
+        from metaflow.exception import MetaflowException
+"#), @r#"
+    flow Train line 11
+      one = Parameter("one") default Computed("pick")
+      two = Parameter("two") type Int default Computed("lambda context: 2")
+      left = None
+      right = None
+      total = Some(Int(3))
+      big = None
+      start(self) line 25 -> end @retry(times=Int(1))
+      end(self) line 29
+      uses Flow, FlowSpec, Parameter, exception, exception.MetaflowException, retry, step
+    "#);
+}
+
+#[test]
+fn transitions_survive_what_is_wrong_with_them() {
+    let next = |body: &str| {
+        let text = read(&with_start(body));
+        text.lines().nth(1).unwrap().trim().to_owned()
+    };
+    assert_eq!(next("self.next(self.end)"), "start(self) line 4 -> end");
+    assert_eq!(next("self.next(end)"), "start(self) line 4 -> end unread");
+    assert_eq!(
+        next("self.next({'a': self.x, 'b': self.start}, condition='c')"),
+        "start(self) line 4 -> x unread"
+    );
+    assert_eq!(
+        next("if a:\n    self.next(self.x)\nelse:\n    self.next(self.y)"),
+        "start(self) line 4 -> x, y unread"
+    );
+    assert_eq!(
+        next("self.next(self.x, num_parallel=2)"),
+        "start(self) line 4 -> x foreach 2 unread"
+    );
+    assert_eq!(next("other.next(self.end)"), "start(self) line 4");
+}
+
+#[test]
+fn literals_are_what_python_makes_of_them() {
+    let value = |text: &str| {
+        let flow = format!("from metaflow import FlowSpec\nclass F(FlowSpec):\n    a = {text}\n");
+        let text = read(&flow);
+        text.lines().nth(1).unwrap().trim().to_owned()
+    };
+    assert_eq!(
+        value("-9223372036854775808"),
+        "a = Some(Int(-9223372036854775808))"
+    );
+    assert_eq!(value("9223372036854775808"), "a = None");
+    assert_eq!(value("0x10"), "a = Some(Int(16))");
+    assert_eq!(value("1_000"), "a = Some(Int(1000))");
+    assert_eq!(value("1e999"), "a = None");
+    assert_eq!(value("-1.5e3"), "a = Some(Float(-1500.0))");
+    assert_eq!(value("r'\\d' 'x'"), "a = Some(Str(\"\\\\dx\"))");
+    assert_eq!(value("'a' + 'b'"), "a = Some(Str(\"ab\"))");
+    assert_eq!(value("2 * 3 - 1"), "a = Some(Int(5))");
+    assert_eq!(
+        value("(1, [True, None])"),
+        "a = Some(List([Int(1), List([Bool(true), None])]))"
+    );
+    assert_eq!(
+        value("{'b': 1, 'a': 2, 'b': 3}"),
+        "a = Some(Dict({\"b\": Int(3), \"a\": Int(2)}))"
+    );
+    assert_eq!(value("{1: 2}"), "a = None");
+    assert_eq!(value("b'x'"), "a = None");
+    assert_eq!(value("not True"), "a = None");
+    assert_eq!(value("1 / 2"), "a = None");
+}
+
+#[test]
+fn bom_and_carriage_returns_do_no_harm() {
+    let text = with_start("self.next(self.end)");
+    let plain = read(&text);
+    assert_eq!(read(&format!("\u{feff}{text}")), plain);
+    assert_eq!(read(&text.replace('\n', "\r\n")), plain);
+}
+
+/// Whatever is cut off or taken out: no panic, and every place lies within the file.
+#[test]
+fn broken_files_are_survived() {
+    let whole = with_start("self.a = {'ä': [1, (2)]}\nself.next(self.end, foreach='a')");
+    let whole = format!(
+        "import metaflow as m\n@m.project(name='x')\n{whole}    p = m.Parameter('p', 1, help='ü')\n"
+    );
+    let cuts = (0..whole.len()).filter(|at| whole.is_char_boundary(*at));
+    for at in cuts {
+        let short = &whole[..at];
+        let next = at + whole[at..].chars().next().map_or(0, char::len_utf8);
+        for text in [
+            short.to_owned(),
+            short.to_owned() + &whole[next..],
+            format!("{short}({}", &whole[at..]),
+        ] {
+            let mut tree = SourceTree::default();
+            let file = tree.add("flow.py", text.as_str());
+            let (_, found) = lower(&tree, file, None);
+            for label in found.iter().flat_map(|item| &item.labels) {
+                let (start, end) = (label.span.start as usize, label.span.end as usize);
+                assert!(text.get(start..end).is_some(), "{start}..{end} in {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_survived() {
+    for (open, close) in [
+        ("[", "]"),
+        ("(", ")"),
+        ("-", ""),
+        ("{'a': ", "}"),
+        ("1 + ", ""),
+    ] {
+        let depth = 20_000;
+        let value = open.repeat(depth) + "1" + &close.repeat(depth);
+        let text = format!("from metaflow import FlowSpec\nclass F(FlowSpec):\n    a = {value}\n");
+        assert!(
+            read(&text).starts_with("flow F") || read(&text).contains("FC0001"),
+            "{open}"
+        );
+    }
+}
