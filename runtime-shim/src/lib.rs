@@ -16,6 +16,8 @@ pub mod launch;
 mod logs;
 pub mod metadata;
 mod outputs;
+pub mod package;
+pub mod report;
 mod session;
 pub mod signals;
 pub mod store;

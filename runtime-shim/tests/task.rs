@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use flowc_protocol::exit::Exit;
-use flowc_task::signals::Stop;
+use flowc_task::signals::{self, Stop, Urgency};
 use flowc_task::task;
 use serde_json::json;
-use support::{Bed, FLOW, Lines, manifest};
+use support::{Bed, FLOW, Lines, Silent, manifest, one_step};
 
 #[tokio::test]
 async fn a_flow_runs_from_start_to_end() {
@@ -42,4 +44,241 @@ async fn a_flow_runs_from_start_to_end() {
     );
     let leftovers = std::fs::read_dir(bed.store.local_root().unwrap().join(".flowc-tmp"));
     assert_eq!(leftovers.unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_second_start_adopts_without_running_user_code() {
+    let (flow, manifest) = one_step("print('ran')\nself.x = 1", &json!({}));
+    let bed = Bed::new(&flow, manifest);
+    bed.done("start", "-").await;
+    let lines = Lines::default();
+    let request = bed.request("start", "-");
+    let report = task::run(&bed.store, &request, &bed.launcher, &lines, Stop::never()).await;
+    assert_eq!((report.exit, report.adopted), (Exit::Done, true));
+    assert!(lines.0.lock().unwrap().is_empty());
+    assert!(
+        bed.stored("OneFlow/argo-test/start/t/1.attempt.json")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_parent_without_a_result_is_named() {
+    let (flow, manifest) = one_step("pass", &json!({}));
+    let bed = Bed::new(&flow, manifest);
+    let report = bed.task("end", "-").await;
+    assert_eq!((report.exit, report.attempt), (Exit::Configuration, None));
+    let error = report.error.unwrap();
+    assert!(
+        error.contains("argo-test/start/t has not committed"),
+        "{error}"
+    );
+    assert!(
+        bed.stored("OneFlow/argo-test/end/t/0.attempt.json")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn user_code_is_started_at_most_retries_and_one_times() {
+    let (flow, manifest) = one_step("raise ValueError('no such shard')", &json!({"retries": 1}));
+    let bed = Bed::new(&flow, manifest);
+    let first = bed.task("start", "-").await;
+    assert_eq!((first.exit, first.may_retry), (Exit::UserFailure, true));
+    let line = first.error.unwrap();
+    assert!(line.contains("ValueError: no such shard"), "{line}");
+    let second = bed.task("start", "-").await;
+    assert_eq!((second.attempt, second.may_retry), (Some(1), false));
+    let third = bed.task("start", "-").await;
+    assert_eq!((third.exit, third.attempt), (Exit::UserFailureFinal, None));
+    let line = third.error.unwrap();
+    assert!(line.contains("no such shard"), "{line}");
+    let record = bed.stored_json("OneFlow/argo-test/start/t/1.data.json");
+    assert_eq!(record["flowc"]["ok"], false);
+    assert!(
+        bed.stored("OneFlow/argo-test/start/t/1.DONE.lock")
+            .is_some()
+    );
+    assert!(bed.stored("OneFlow/argo-test/start/t/commit").is_none());
+}
+
+#[tokio::test]
+async fn catch_acts_on_the_last_attempt() {
+    let catch = json!({"retries": 1, "catch": {"variable": "failure", "print_exception": false}});
+    let (flow, manifest) = one_step("raise ValueError('no such shard')", &catch);
+    let bed = Bed::new(&flow, manifest);
+    assert_eq!(bed.task("start", "-").await.exit, Exit::UserFailure);
+    let second = bed.done("start", "-").await;
+    assert_eq!((second.exit, second.attempt), (Exit::Done, Some(1)));
+    let commit = bed.stored_json("OneFlow/argo-test/start/t/commit");
+    assert!(commit["data"]["objects"]["failure"].is_string(), "{commit}");
+}
+
+#[tokio::test]
+async fn catch_acts_when_all_attempts_were_lost() {
+    let catch = json!({"catch": {"variable": "failure", "print_exception": false}});
+    let (flow, manifest) = one_step("os.kill(os.getpid(), signal.SIGKILL)", &catch);
+    let bed = Bed::new(&flow, manifest);
+    let first = bed.task("start", "-").await;
+    assert_eq!((first.exit, first.may_retry), (Exit::UserFailure, true));
+    let error = first.error.unwrap();
+    assert!(
+        error.contains("SIGKILL") && error.contains("memory"),
+        "{error}"
+    );
+    let second = bed.done("start", "-").await;
+    assert_eq!(second.attempt, Some(1));
+}
+
+#[tokio::test]
+async fn an_empty_foreach_is_final() {
+    let (flow, mut manifest) = one_step("self.items = []", &json!({}));
+    let flow = flow.replace("self.next(self.end)", "self.next(self.body, foreach='items')").replace(
+        "    @step\n    def end",
+        "    @step\n    def body(self):\n        self.next(self.j)\n\n    @step\n    def j(self, inputs):\n        self.next(self.end)\n\n    @step\n    def end",
+    );
+    let steps = json!({
+        "start": {"type": "foreach", "next": ["body"], "parents": [], "variable": "items", "retries": 3},
+        "body": {"type": "linear", "next": ["j"], "parents": ["start"], "foreach": ["start"]},
+        "j": {"type": "join", "next": ["end"], "parents": ["body"], "split": "start"},
+        "end": {"type": "end", "next": [], "parents": ["j"]},
+    });
+    manifest.steps = serde_json::from_value(steps).unwrap();
+    let bed = Bed::new(&flow, manifest);
+    let first = bed.task("start", "-").await;
+    assert_eq!(first.exit, Exit::UserFailureFinal, "{:?}", first.error);
+    let second = bed.task("start", "-").await;
+    assert_eq!(
+        (second.exit, second.attempt),
+        (Exit::UserFailureFinal, None)
+    );
+}
+
+#[tokio::test]
+async fn a_signal_that_ends_the_process_is_named() {
+    let (flow, manifest) = one_step("os.kill(os.getpid(), signal.SIGSEGV)", &json!({}));
+    let bed = Bed::new(&flow, manifest);
+    let report = bed.task("start", "-").await;
+    assert_eq!(report.exit, Exit::UserFailure);
+    assert!(report.error.unwrap().contains("SIGSEGV"));
+    let record = bed.stored_json("OneFlow/argo-test/start/t/0.data.json");
+    assert!(record["objects"]["_task_ok"].is_string());
+}
+
+#[tokio::test]
+async fn stopping_ends_user_code_and_records_the_attempt() {
+    let body = "print('before', flush=True)\ntime.sleep(60)";
+    let (flow, manifest) = one_step(body, &json!({"retries": 1}));
+    let bed = Bed::new(&flow, manifest);
+    let (stopper, stop) = signals::stop();
+    let request = bed.request("start", "-");
+    let began = Instant::now();
+    let run = task::run(&bed.store, &request, &bed.launcher, &Silent, stop);
+    let ask = async {
+        let log = "OneFlow/argo-test/start/t/0.task_stdout.log";
+        while bed.stored(log).is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stopper.request(Urgency::Soon);
+    };
+    let (report, ()) = tokio::join!(run, ask);
+    assert_eq!((report.exit, report.may_retry), (Exit::Interrupted, true));
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(
+        bed.stored("OneFlow/argo-test/start/t/0.data.json")
+            .is_some()
+    );
+    assert!(bed.stored("OneFlow/argo-test/start/t/commit").is_none());
+}
+
+#[tokio::test]
+async fn large_artifacts_come_back_whole() {
+    let body = "self.noise = os.urandom(3_000_000)\nself.text = b'abc' * 1_000_000";
+    let (flow, manifest) = one_step(body, &json!({}));
+    let flow = flow.replace(
+        "        pass",
+        "        assert len(self.noise) == 3_000_000 and self.text == b'abc' * 1_000_000",
+    );
+    let bed = Bed::new(&flow, manifest);
+    bed.done("start", "-").await;
+    bed.done("end", "-").await;
+    let commit = bed.stored_json("OneFlow/argo-test/start/t/commit");
+    let blob = |name: &str| {
+        let key = commit["data"]["objects"][name].as_str().unwrap();
+        (
+            bed.store
+                .local_root()
+                .unwrap()
+                .join(format!("OneFlow/data/{}/{key}", &key[..2])),
+            bed.stored(&format!("OneFlow/data/{}/{key}_meta", &key[..2])),
+        )
+    };
+    // Noise is stored as it is, and Metaflow is told so; text is gzip.
+    let (noise, meta) = blob("noise");
+    assert!(std::fs::metadata(noise).unwrap().len() > 3_000_000);
+    assert_eq!(
+        meta.as_deref(),
+        Some(r#"{"cas_raw": true, "cas_version": 1}"#)
+    );
+    let (text, meta) = blob("text");
+    assert!(std::fs::metadata(text).unwrap().len() < 100_000);
+    assert_eq!(meta, None);
+}
+
+#[tokio::test]
+async fn a_corrupt_blob_is_named() {
+    for size in [10, 3_000_000] {
+        let body = format!("self.noise = os.urandom({size})");
+        let (flow, manifest) = one_step(&body, &json!({}));
+        let flow = flow.replace("        pass", "        print(len(self.noise))");
+        let bed = Bed::new(&flow, manifest);
+        bed.done("start", "-").await;
+        let commit = bed.stored_json("OneFlow/argo-test/start/t/commit");
+        let key = commit["data"]["objects"]["noise"].as_str().unwrap();
+        let blob = format!("OneFlow/data/{}/{key}", &key[..2]);
+        let path = bed.store.local_root().unwrap().join(&blob);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let report = bed.task("end", "-").await;
+        assert_eq!(report.exit, Exit::Corrupt, "{:?}", report.error);
+        let error = report.error.unwrap();
+        assert!(
+            error.contains(&blob) && error.contains("`noise`"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn output_survives_whatever_it_is() {
+    let body = "sys.stdout.buffer.write(b'caf\\xe9\\nno end')\nsys.stdout.flush()";
+    let (flow, manifest) = one_step(body, &json!({}));
+    let bed = Bed::new(&flow, manifest);
+    bed.done("start", "-").await;
+    let log = bed
+        .store
+        .local_root()
+        .unwrap()
+        .join("OneFlow/argo-test/start/t/0.task_stdout.log");
+    let log = std::fs::read(log).unwrap();
+    let lines: Vec<_> = log.split(|byte| *byte == b'\n').collect();
+    assert_eq!(lines.len(), 3, "two lines and the last line end");
+    assert!(lines[0].ends_with(b"]caf\xe9"));
+    assert!(lines[1].ends_with(b"]no end"));
+}
+
+#[tokio::test]
+async fn a_missing_interpreter_is_named_and_claims_nothing() {
+    let (flow, manifest) = one_step("pass", &json!({}));
+    let mut bed = Bed::new(&flow, manifest);
+    bed.launcher.python = "/nowhere/python3".into();
+    let report = bed.task("start", "-").await;
+    assert_eq!((report.exit, report.attempt), (Exit::Configuration, None));
+    assert!(report.error.unwrap().contains("/nowhere/python3"));
+    assert!(
+        bed.stored("OneFlow/argo-test/start/t/0.attempt.json")
+            .is_none()
+    );
 }

@@ -137,7 +137,7 @@ impl Compilation {
         let package = self.package(&config, &manifest)?;
         Ok(Some(Prepared {
             options: Options {
-                package: package.sha256,
+                package: flowc_protocol::identity::package_name(&manifest.flow, &package.sha256),
                 profile,
             },
         }))

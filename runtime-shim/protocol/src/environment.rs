@@ -5,7 +5,7 @@
 /// URL of the store's root: `s3://bucket/prefix`, `gs://…`, `az://…`, or a local folder.
 pub const STORE: &str = "FLOWC_STORE";
 
-/// Sha256 of the uncompressed code package, 64 hex digits.
+/// The code package as [`crate::identity::package_name`] writes it: `<Flow>/<sha256 of the uncompressed tar>`.
 pub const PACKAGE: &str = "FLOWC_PACKAGE";
 
 /// The run's name as the orchestrator gives it, with the orchestrator in front of a colon: `sfn:<execution name>`,

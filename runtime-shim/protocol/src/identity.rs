@@ -135,6 +135,12 @@ pub fn blob_key(flow: &str, key: &str) -> String {
     format!("{flow}/data/{}/{key}", key.get(..2).unwrap_or(key))
 }
 
+/// A code package as [`crate::environment::PACKAGE`] names it: the store keeps it below the flow's folder, and a
+/// container learns the flow's name from nowhere else.
+pub fn package_name(flow: &str, sha256: &str) -> String {
+    format!("{flow}/{sha256}")
+}
+
 /// Key of a code package: `<Flow>/packages/<sha256>.tgz`.
 pub fn package_key(flow: &str, sha256: &str) -> String {
     format!("{flow}/packages/{sha256}.tgz")

@@ -37,7 +37,7 @@ pub struct BundleFile {
 /// Everything besides the plan that decides what a bundle looks like.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Sha256 of the uncompressed code package, 64 hex digits.
+    /// The code package, as `flowc_protocol::identity::package_name` writes it: `<Flow>/<sha256>`.
     pub package: String,
     /// The chosen profile, defaults filled in.
     pub profile: Profile,

@@ -1,0 +1,186 @@
+//! The code package: fetched, checked against its digest, and unpacked.
+//!
+//! The digest is that of the uncompressed tar, and is checked before a single file is written.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::package_key;
+use flowc_protocol::known::hex;
+use flowc_protocol::manifest::{FILE_NAME, Manifest};
+use flowc_protocol::{PROTOCOL, PROTOCOL_MIN};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::error::TaskError;
+use crate::store::Store;
+
+/// Largest package, compressed or not, bytes.
+const SIZE_MAX: u64 = 2 << 30;
+
+/// Most files in a package.
+const FILES_MAX: usize = 200_000;
+
+/// Fetches a package (`<Flow>/<sha256>`) and unpacks it below `work`; the folder that holds its files.
+pub async fn fetch(store: &Store, name: &str, work: &Path) -> Result<PathBuf, TaskError> {
+    let Some((flow, sha256)) = name.rsplit_once('/').filter(|(_, sha256)| {
+        sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }) else {
+        return Err(configuration(format!(
+            "`{name}` names no code package; it has the form <Flow>/<sha256>"
+        )));
+    };
+    let key = package_key(flow, sha256);
+    let Some(packed) = store.get(&key).await? else {
+        return Err(configuration(format!(
+            "the code package {} is not in the store; deploy the flow again",
+            store.locate(&key)
+        )));
+    };
+    let (object, sha256, work) = (store.locate(&key), sha256.to_owned(), work.to_owned());
+    tokio::task::spawn_blocking(move || unpack(&object, &packed, &sha256, &work))
+        .await
+        .unwrap_or_else(|error| Err(configuration(error.to_string())))
+}
+
+/// Reads `plan.json` of an unpacked package and checks that this shim can run it.
+pub fn read_plan(code: &Path) -> Result<Manifest, TaskError> {
+    let path = code.join(FILE_NAME);
+    let shown = path.display();
+    let text = fs::read(&path)
+        .map_err(|error| configuration(format!("{shown} cannot be read: {error}")))?;
+    let value: Value = serde_json::from_slice(&text)
+        .map_err(|error| configuration(format!("{shown} is no JSON: {error}")))?;
+    let protocol = value["protocol"].as_u64().unwrap_or_default();
+    check_protocol(protocol, "the code package")?;
+    serde_json::from_value(value)
+        .map_err(|error| configuration(format!("{shown} is not a plan: {error}")))
+}
+
+/// Refuses a protocol that this shim does not run, naming both.
+pub fn check_protocol(protocol: u64, whose: &str) -> Result<(), TaskError> {
+    if (u64::from(PROTOCOL_MIN)..=u64::from(PROTOCOL)).contains(&protocol) {
+        return Ok(());
+    }
+    Err(configuration(format!(
+        "{whose} has protocol {protocol}, this shim runs {PROTOCOL_MIN} to {PROTOCOL}: deploy the flow again, or use a shim of the same version"
+    )))
+}
+
+fn unpack(object: &str, packed: &[u8], sha256: &str, work: &Path) -> Result<PathBuf, TaskError> {
+    let broken = |what: String| {
+        TaskError::new(
+            Exit::Corrupt,
+            format!("the code package {object} is corrupt: {what}; deploy the flow again"),
+        )
+    };
+    let machine = |error: &io::Error| {
+        TaskError::new(
+            Exit::Machine,
+            format!(
+                "the code package cannot be unpacked in {}: {error}",
+                work.display()
+            ),
+        )
+    };
+    fs::create_dir_all(work).map_err(|error| machine(&error))?;
+    let mut tar = tempfile::tempfile_in(work).map_err(|error| machine(&error))?;
+    let found = copy_and_digest(packed, &mut tar).map_err(|error| match error {
+        Refused::Entry(what) => broken(what),
+        Refused::Machine(error) => machine(&error),
+    })?;
+    if found != sha256 {
+        return Err(broken(format!("its digest is {found}")));
+    }
+    tar.seek(SeekFrom::Start(0))
+        .map_err(|error| machine(&error))?;
+    let code = work.join("code");
+    // What an earlier attempt in the same folder left may be half of it.
+    if code.exists() {
+        fs::remove_dir_all(&code).map_err(|error| machine(&error))?;
+    }
+    extract(tar, &code).map_err(|error| match error {
+        Refused::Entry(what) => broken(what),
+        Refused::Machine(error) => machine(&error),
+    })?;
+    Ok(code)
+}
+
+fn copy_and_digest(packed: &[u8], output: &mut File) -> Result<String, Refused> {
+    let mut sha256 = Sha256::new();
+    let mut plain = MultiGzDecoder::new(packed);
+    let mut buffer = vec![0; 64 << 10];
+    let mut size = 0;
+    loop {
+        let length = plain
+            .read(&mut buffer)
+            .map_err(|error| Refused::Entry(error.to_string()))?;
+        if length == 0 {
+            return Ok(hex(&sha256.finalize()));
+        }
+        size += length as u64;
+        if size > SIZE_MAX {
+            return Err(Refused::Entry("it is larger than 2 GiB".to_owned()));
+        }
+        sha256.update(&buffer[..length]);
+        output
+            .write_all(&buffer[..length])
+            .map_err(Refused::Machine)?;
+    }
+}
+
+enum Refused {
+    Entry(String),
+    Machine(io::Error),
+}
+
+/// Only plain files and folders below the target; the writer makes nothing else.
+fn extract(tar: File, target: &Path) -> Result<(), Refused> {
+    let unreadable = |error: io::Error| Refused::Entry(error.to_string());
+    fs::create_dir_all(target).map_err(Refused::Machine)?;
+    let mut archive = tar::Archive::new(io::BufReader::new(tar));
+    for (count, entry) in archive.entries().map_err(unreadable)?.enumerate() {
+        let mut entry = entry.map_err(unreadable)?;
+        let path = entry.path().map_err(unreadable)?.into_owned();
+        let shown = path.display();
+        if count >= FILES_MAX {
+            return Err(Refused::Entry(format!(
+                "it has more than {FILES_MAX} files"
+            )));
+        }
+        let is_below = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if !is_below {
+            return Err(Refused::Entry(format!("`{shown}` lies outside of it")));
+        }
+        let here = target.join(&path);
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            fs::create_dir_all(&here).map_err(Refused::Machine)?;
+            continue;
+        }
+        if !kind.is_file() {
+            return Err(Refused::Entry(format!("`{shown}` is no plain file")));
+        }
+        if let Some(parent) = here.parent() {
+            fs::create_dir_all(parent).map_err(Refused::Machine)?;
+        }
+        let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
+        let mut file = File::create_new(&here).map_err(Refused::Machine)?;
+        io::copy(&mut entry, &mut file).map_err(Refused::Machine)?;
+        if executable {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(fs::Permissions::from_mode(0o755))
+                .map_err(Refused::Machine)?;
+        }
+    }
+    Ok(())
+}
+
+fn configuration(message: String) -> TaskError {
+    TaskError::new(Exit::Configuration, message)
+}

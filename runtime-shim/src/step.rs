@@ -1,0 +1,262 @@
+//! `flowc-shim step NAME`: from the environment to an exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flowc_protocol::environment;
+use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::{IndexPath, run_id};
+use flowc_protocol::manifest::Manifest;
+use flowc_task::error::TaskError;
+use flowc_task::launch::Interpreter;
+use flowc_task::signals::{self, Urgency};
+use flowc_task::store::Store;
+use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
+use flowc_task::{harness, package, report};
+use serde_json::{Map, Value};
+
+/// Runs a step as the environment says.
+pub(crate) fn run(name: &str) -> Exit {
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    // Two threads serve the process and the store; what takes time runs on threads of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let report = match runtime {
+        Ok(runtime) => {
+            let report = runtime.block_on(execute(name));
+            runtime.shutdown_background();
+            report
+        }
+        Err(error) => refused(&TaskError::new(Exit::Machine, error.to_string())),
+    };
+    if let Some(error) = &report.error {
+        tracing::error!(exit = report.exit.code(), "{error}");
+    }
+    let (whole, count) = (path(environment::REPORT), path(environment::REPORT_COUNT));
+    if let Err(error) = report::write(&report, whole.as_deref(), count.as_deref()) {
+        tracing::error!(%error, "the report cannot be written");
+        // The orchestrator would go on without the number of tasks to start.
+        if report.exit == Exit::Done && report.count.is_some() {
+            return Exit::Machine;
+        }
+    }
+    report.exit
+}
+
+async fn execute(name: &str) -> TaskReport {
+    let stop = match signals::listen() {
+        Ok(stop) => stop,
+        Err(error) => return refused(&TaskError::new(Exit::Machine, error.to_string())),
+    };
+    let mut scratch = None;
+    let mut stopped = stop.clone();
+    let prepared = tokio::select! {
+        prepared = prepare(name, &mut scratch) => prepared,
+        _ = stopped.requested(Urgency::Soon) => Err(TaskError::new(
+            Exit::Interrupted,
+            "the task was told to stop before it had begun",
+        )),
+    };
+    match prepared {
+        Ok((store, request, launcher)) => task::run(&store, &request, &launcher, &Tee, stop).await,
+        Err(error) => refused(&error),
+    }
+}
+
+/// Everything that the task needs. `scratch` keeps a temporary work folder until the task has ended.
+async fn prepare(
+    name: &str,
+    scratch: &mut Option<tempfile::TempDir>,
+) -> Result<(Store, TaskRequest, Interpreter), TaskError> {
+    if let Some(protocol) = text(environment::PROTOCOL)? {
+        let number = protocol.parse().map_err(|_| {
+            configuration(format!("{}={protocol} is no number", environment::PROTOCOL))
+        })?;
+        package::check_protocol(number, "the deployment")?;
+    }
+    let raw_run = required(environment::RUN)?;
+    let Some(run) = run_id(&raw_run) else {
+        return Err(configuration(format!(
+            "{}={raw_run} is no run: it has the form argo:NAME, sfn:NAME, airflow:NAME or id:RUN",
+            environment::RUN
+        )));
+    };
+    let raw_index = text(environment::INDEX)?.unwrap_or_default();
+    let index: IndexPath = raw_index.parse().map_err(|_| {
+        configuration(format!(
+            "{}={raw_index} is no index path, such as 3-1 or -",
+            environment::INDEX
+        ))
+    })?;
+    let orchestrator_attempt = text(environment::ATTEMPT)?.and_then(|number| number.parse().ok());
+    let store = Store::open(&required(environment::STORE)?)?;
+    let work = match path(environment::WORK) {
+        Some(work) => work,
+        None => scratch
+            .insert(
+                tempfile::Builder::new()
+                    .prefix("flowc-")
+                    .tempdir()
+                    .map_err(|error| {
+                        let message = format!(
+                            "no work folder can be made: {error}; mount one and set {}",
+                            environment::WORK
+                        );
+                        TaskError::new(Exit::Machine, message)
+                    })?,
+            )
+            .path()
+            .to_owned(),
+    };
+    let code = match path(environment::CODE) {
+        Some(code) => code,
+        None => package::fetch(&store, &required(environment::PACKAGE)?, &work).await?,
+    };
+    let code = std::path::absolute(&code).unwrap_or(code);
+    let manifest = package::read_plan(&code)?;
+    let parameters = if name == manifest.start {
+        parameters(&store, &manifest).await?
+    } else {
+        Map::new()
+    };
+    let harness = harness::install(&work).map_err(|error| {
+        let message = format!(
+            "the harness cannot be written to {}: {error}; set {} to a folder that can be written",
+            work.display(),
+            environment::WORK
+        );
+        TaskError::new(Exit::Machine, message)
+    })?;
+    let launcher = Interpreter {
+        python: path(environment::PYTHON).unwrap_or_else(|| PathBuf::from("python3")),
+        harness,
+    };
+    let request = TaskRequest {
+        manifest: Arc::new(manifest),
+        run,
+        step: name.to_owned(),
+        index,
+        orchestrator_attempt,
+        cwd: code.clone(),
+        code,
+        work,
+        parameters: Arc::new(parameters),
+        origin_run: None,
+        tags: Arc::new([]),
+        username: username(),
+        namespace: None,
+    };
+    Ok((store, request, launcher))
+}
+
+/// The run's parameters, from the widest source to the most particular.
+async fn parameters(store: &Store, manifest: &Manifest) -> Result<Map<String, Value>, TaskError> {
+    let mut values = Map::new();
+    if let Some(key) = text(environment::INPUT)? {
+        let Some(bytes) = store.get(&key).await? else {
+            return Err(configuration(format!(
+                "the run's input {} is not there",
+                store.locate(&key)
+            )));
+        };
+        values.extend(object(&bytes, &store.locate(&key))?);
+    }
+    if let Some(encoded) = text(environment::PARAMETERS)? {
+        values.extend(object(
+            &decode(environment::PARAMETERS, &encoded)?,
+            environment::PARAMETERS,
+        )?);
+    }
+    for parameter in &manifest.parameters {
+        let variable = format!("{}{}", environment::PARAMETER_PREFIX, parameter.name);
+        if let Some(encoded) = text(&variable)? {
+            let value = serde_json::from_slice(&decode(&variable, &encoded)?)
+                .map_err(|error| configuration(format!("{variable} holds no JSON: {error}")))?;
+            values.insert(parameter.name.clone(), value);
+        }
+    }
+    Ok(values)
+}
+
+fn object(bytes: &[u8], place: &str) -> Result<Map<String, Value>, TaskError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| configuration(format!("{place} holds no JSON object: {error}")))
+}
+
+fn decode(variable: &str, encoded: &str) -> Result<Vec<u8>, TaskError> {
+    STANDARD
+        .decode(encoded.trim())
+        .map_err(|error| configuration(format!("{variable} is no base64: {error}")))
+}
+
+/// As Metaflow finds the user.
+fn username() -> String {
+    ["METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "flowc".to_owned())
+}
+
+/// A variable that is set and not empty.
+fn text(name: &str) -> Result<Option<String>, TaskError> {
+    match std::env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(configuration(format!("{name} is not UTF-8")))
+        }
+    }
+}
+
+fn required(name: &str) -> Result<String, TaskError> {
+    text(name)?.ok_or_else(|| configuration(format!("the environment variable {name} is not set")))
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value: &OsString| !value.is_empty())
+        .map(|value| Path::new(&value).to_owned())
+}
+
+fn configuration(message: String) -> TaskError {
+    TaskError::new(Exit::Configuration, message)
+}
+
+fn refused(error: &TaskError) -> TaskReport {
+    TaskReport {
+        exit: error.exit,
+        attempt: None,
+        adopted: false,
+        may_retry: error.exit.is_transient(),
+        count: None,
+        error: Some(error.message.clone()),
+        traceback: None,
+    }
+}
+
+/// What user code prints goes on to the container's own output.
+struct Tee;
+
+impl Observer for Tee {
+    fn line(&self, _request: &TaskRequest, stream: Stream, line: &[u8]) {
+        let mut whole = Vec::with_capacity(line.len() + 1);
+        whole.extend_from_slice(line);
+        whole.push(b'\n');
+        // A closed output must not end the task.
+        let _ = match stream {
+            Stream::Stdout => std::io::stdout().write_all(&whole),
+            Stream::Stderr => std::io::stderr().write_all(&whole),
+        };
+    }
+}
