@@ -95,8 +95,14 @@ impl<'f> Graph<'f> {
     }
 
     /// Whether a step receives the branches of a split: it has an argument besides `self`.
+    ///
+    /// With more than one, which is an error of its own, only the usual name tells.
     pub(crate) fn is_join(&self, id: FlowStepId) -> bool {
-        self.flow.steps[id].arguments.len() > 1
+        match &self.flow.steps[id].arguments[..] {
+            [] | [_] => false,
+            [_, _] => true,
+            [_, second, ..] => second.value == "inputs",
+        }
     }
 
     /// Whether a step opens branches: static ones or a foreach.
@@ -125,6 +131,8 @@ impl<'f> Graph<'f> {
         let Some(next) = &step.next else { return };
         if is_end {
             diagnostics.push(end_has_transition(tree, step, next.span));
+            // What it leads to is not judged.
+            self.broken[from.index()] = true;
             return;
         }
         let mut seen: HashMap<&str, Span> = HashMap::with_capacity(next.targets.len());

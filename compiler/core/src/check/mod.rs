@@ -30,9 +30,13 @@ pub(crate) struct CheckInfo<'f> {
 pub(crate) fn check<'f>(tree: &SourceTree, flow: &'f Flow) -> (CheckInfo<'f>, Diagnostics) {
     let (graph, mut diagnostics) = Graph::new(tree, flow);
     diagnostics.extend(steps::check(tree, &graph));
-    diagnostics.extend(cycles::check(&graph));
+    let cycles = cycles::check(&graph);
     let reachable = reachability::reachable(&graph);
-    diagnostics.extend(reachability::check(&graph, &reachable));
+    // A transition that closes a cycle was probably meant to lead on.
+    if cycles.is_empty() {
+        diagnostics.extend(reachability::check(&graph, &reachable));
+    }
+    diagnostics.extend(cycles);
     let (structure, found) = splits_joins::check(&graph, &reachable);
     if graph.start.is_some() {
         diagnostics.extend(found);

@@ -219,6 +219,7 @@ impl<'g, 'f> Walk<'g, 'f> {
         open
     }
 
+    /// Says something of some splits, unless something was said of one of them already.
     fn report(&mut self, splits: &[FlowStepId], diagnostic: Diagnostic) {
         if splits.iter().any(|split| self.reported[split.index()]) {
             return;
@@ -351,7 +352,7 @@ impl<'g, 'f> Walk<'g, 'f> {
                 let from = graph.name(edge.from);
                 found = found.label(edge.span, format!("`{from}` is in no branch"));
             }
-            if !self.tainted[id.index()] {
+            if !self.tainted[id.index()] && !graph.is_split(id) {
                 self.report(
                     &[],
                     found.help(format!(
@@ -369,6 +370,12 @@ impl<'g, 'f> Walk<'g, 'f> {
         }
         let outer = scopes[0].and_then(|scope| self.scopes[scope].outer);
         if let Some(direct) = edges.iter().find(|edge| edge.from == split) {
+            if graph.is_split(id) {
+                // That it is a join as well is an error already, and probably the extra argument is the mistake.
+                self.mark(&splits);
+                self.tainted[id.index()] = true;
+                return outer;
+            }
             let found = self.empty_branch(id, split, direct);
             self.report(&[split], found);
             return outer;

@@ -12,13 +12,16 @@ const RESERVED: [&str; 5] = ["name", "next", "input", "index", "cmd"];
 /// Checks every step by itself, and that there are a first and a last one.
 pub(super) fn check(tree: &SourceTree, graph: &Graph) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
+    let mut renamed = Vec::new();
+    check_ends(graph, &mut renamed, &mut diagnostics);
     for (_, step) in graph.steps() {
-        diagnostics.extend(check_name(step));
+        if !renamed.contains(&step.name.span) {
+            diagnostics.extend(check_name(step));
+        }
     }
     for (id, step) in graph.steps() {
         diagnostics.extend(check_arguments(tree, graph, id, step));
     }
-    check_ends(graph, &mut diagnostics);
     diagnostics
 }
 
@@ -169,8 +172,8 @@ fn no_self(tree: &SourceTree, step: &Step) -> Diagnostic {
     found.fix(inside, text, "add `self`")
 }
 
-/// A first step, a last step, and a transition at the end of all others.
-fn check_ends(graph: &Graph, diagnostics: &mut Diagnostics) {
+/// A first step, a last step, and a transition at the end of all others; notes which names are to be changed in any case.
+fn check_ends(graph: &Graph, renamed: &mut Vec<Span>, diagnostics: &mut Diagnostics) {
     if graph.flow.steps_may_be_missing() {
         return;
     }
@@ -201,6 +204,7 @@ fn check_ends(graph: &Graph, diagnostics: &mut Diagnostics) {
         )
         .help("name the first step `start`");
         if let Some(span) = closest(START, names()).and_then(located) {
+            renamed.push(span);
             found =
                 found
                     .label(span, "is this the start?")
@@ -225,6 +229,7 @@ fn check_ends(graph: &Graph, diagnostics: &mut Diagnostics) {
         if let [step] = last[..] {
             // The step that stops without a transition is the end, under another name.
             let span = step.name.span;
+            renamed.push(span);
             found = found
                 .label(span, "the flow stops here")
                 .fix(span, END, "rename it to `end`");

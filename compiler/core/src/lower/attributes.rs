@@ -7,6 +7,7 @@ use crate::check::decorators::{number, spec, whole};
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Argument, Decorator, Literal, Step};
 use crate::ir::plan::{Attributes, Catch, Resources, Retry};
+use crate::source::{SourceTree, Span};
 
 /// Most retries: Metaflow's readers look at six attempts (`MAX_ATTEMPTS`), one is the first and one is kept for `@catch`
 /// (`metaflow/plugins/retry_decorator.py`, read at 2.19.38).
@@ -24,7 +25,11 @@ pub(super) struct StepAttributes {
 }
 
 /// Gives each decorator of a step its meaning. Values of the wrong type are reported by the checks and read as absent here.
-pub(super) fn resolve(step: &Step, opens_foreach: bool) -> (StepAttributes, Diagnostics) {
+pub(super) fn resolve(
+    tree: &SourceTree,
+    step: &Step,
+    opens_foreach: bool,
+) -> (StepAttributes, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let find = |name: &str| {
         let mut decorators = step.decorators.iter();
@@ -49,7 +54,7 @@ pub(super) fn resolve(step: &Step, opens_foreach: bool) -> (StepAttributes, Diag
         timeout_s: find("timeout").and_then(|it| timeout(it, &mut diagnostics)),
         catch: find("catch").map(|it| catch(it, step, opens_foreach, &mut diagnostics)),
         environment: find("environment")
-            .map(|it| environment(it, &mut diagnostics))
+            .map(|it| environment(tree, it, &mut diagnostics))
             .unwrap_or_default(),
         resources: resources::resolve(find("resources"), batch.or(kubernetes)),
         batch: batch.map(resources::others),
@@ -165,7 +170,11 @@ fn catch(
     }
 }
 
-fn environment(decorator: &Decorator, diagnostics: &mut Diagnostics) -> IndexMap<String, String> {
+fn environment(
+    tree: &SourceTree,
+    decorator: &Decorator,
+    diagnostics: &mut Diagnostics,
+) -> IndexMap<String, String> {
     let mut variables = IndexMap::new();
     let Some(given) = argument(decorator, "vars") else {
         return variables;
@@ -173,24 +182,26 @@ fn environment(decorator: &Decorator, diagnostics: &mut Diagnostics) -> IndexMap
     let Literal::Dict(items) = &given.value.value else {
         return variables;
     };
-    let mut refuse = |message: String, label: &str, help: String| {
-        diagnostics
-            .push(Diagnostic::error(Code::FC0218, message, given.value.span, label).help(help));
+    let mut refuse = |name: &str, message: String, label: &str, help: String| {
+        let span = entry(tree, given.value.span, name);
+        diagnostics.push(Diagnostic::error(Code::FC0218, message, span, label).help(help));
     };
     for (name, value) in items {
         let shown = name.escape_debug();
         if !is_variable(name) {
             refuse(
+                name,
                 format!("invalid name `{shown}` of an environment variable"),
-                "holds the name",
+                "this name",
                 "use letters, digits and underscores, and no digit at the start".to_owned(),
             );
             continue;
         }
         if name.starts_with("FLOWC_") {
             refuse(
+                name,
                 format!("environment variable `{name}` belongs to flowc"),
-                "holds the name",
+                "this name",
                 "choose a name that does not start with `FLOWC_`".to_owned(),
             );
             continue;
@@ -198,8 +209,9 @@ fn environment(decorator: &Decorator, diagnostics: &mut Diagnostics) -> IndexMap
         let text = match value {
             Literal::Str(text) if text.contains('\0') => {
                 refuse(
+                    name,
                     format!("the value of environment variable `{name}` holds a zero byte"),
-                    "holds the value",
+                    "the value of this one",
                     "encode binary values, for example as base64".to_owned(),
                 );
                 continue;
@@ -213,8 +225,9 @@ fn environment(decorator: &Decorator, diagnostics: &mut Diagnostics) -> IndexMap
             | Literal::List(_)
             | Literal::Dict(_) => {
                 refuse(
+                    name,
                     format!("the value of environment variable `{name}` is no string"),
-                    "holds the value",
+                    "the value of this one",
                     format!("write the value of `{name}` as a string"),
                 );
                 continue;
@@ -223,6 +236,24 @@ fn environment(decorator: &Decorator, diagnostics: &mut Diagnostics) -> IndexMap
         variables.insert(name.clone(), text);
     }
     variables
+}
+
+/// Where a dictionary names a key, as far as the text tells; else the whole of it.
+fn entry(tree: &SourceTree, dictionary: Span, key: &str) -> Span {
+    let text = tree.text(dictionary);
+    let quoted = [format!("\"{key}\""), format!("'{key}'")];
+    let mut places = quoted
+        .iter()
+        .flat_map(|key| text.match_indices(key.as_str()));
+    let (Some((at, found)), None) = (places.next(), places.next()) else {
+        return dictionary;
+    };
+    let start = dictionary.start + at as u32;
+    Span {
+        start,
+        end: start + found.len() as u32,
+        ..dictionary
+    }
 }
 
 fn is_variable(name: &str) -> bool {

@@ -26,7 +26,7 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
     let (info, mut diagnostics) = check::check(tree, flow);
     let mut resolved = Vec::with_capacity(flow.steps.len());
     for (id, step) in flow.steps.iter() {
-        let (attributes, found) = attributes::resolve(step, info.graph.is_foreach(id));
+        let (attributes, found) = attributes::resolve(tree, step, info.graph.is_foreach(id));
         diagnostics.extend(found);
         resolved.push(attributes);
     }

@@ -122,7 +122,7 @@ fn one_mistake_is_one_finding() {
     check("start j *items\nj + end\nend", "FC0120");
     check("start a j\na j\nj + end\nend", "FC0120");
     check("start a b\na x *items\nx j\nb j\nj + end\nend", "FC0119");
-    check("start a\na b\nb a\nend", "FC0114 FC0115");
+    check("start a\na b\nb a\nend", "FC0114");
     check("start a\na start\nend", "FC0111");
     check("start a a\na end\nend", "FC0121");
     check("start end\nx y\ny end\nend", "FC0115");

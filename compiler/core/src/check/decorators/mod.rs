@@ -120,14 +120,17 @@ fn check_arguments(
                 value.span,
                 what,
             );
+            // A value that goes on over several lines is shown by the excerpt.
             let text = tree.text(value.span);
+            let text = Some(text).filter(|text| !text.contains('\n'));
+            let not = text.map_or(String::new(), |text| format!(", not `{text}`"));
             found = match known.kind.choice(&value.value) {
                 Some(meant) => found.fix(
                     value.span,
                     format!("\"{meant}\""),
                     format!("did you mean `{meant}`?"),
                 ),
-                None => found.help(format!("`{key}` is {}, not `{text}`", known.kind.allowed())),
+                None => found.help(format!("`{key}` is {}{not}", known.kind.allowed())),
             };
             diagnostics.push(found);
         }

@@ -93,7 +93,27 @@ impl Kind {
         if fits {
             return Ok(());
         }
-        Err(format!("this is {}", describe(value)))
+        Err(match (self, value) {
+            (Self::Choice(_), Literal::Str(_)) => "none of the allowed words".to_owned(),
+            (Self::Whole { .. } | Self::Number { .. }, Literal::Str(_)) => {
+                "not a number".to_owned()
+            }
+            (Self::Whole { .. }, Literal::Float(_)) => "not a whole number".to_owned(),
+            (_, Literal::Dict(_)) if self.is_dictionary() => "holds more than strings".to_owned(),
+            (_, Literal::List(_)) if self.is_list() => "holds something else".to_owned(),
+            _ => format!("this is {}", describe(value)),
+        })
+    }
+
+    fn is_dictionary(self) -> bool {
+        matches!(self, Self::TextDictionary | Self::TextTextsOrDictionary)
+    }
+
+    fn is_list(self) -> bool {
+        matches!(
+            self,
+            Self::TextOrTexts | Self::TextTextsOrDictionary | Self::Dictionaries
+        )
     }
 
     /// The word that a misspelt one was meant to be.

@@ -1,0 +1,29 @@
+from metaflow import FlowSpec, Parameter, step
+
+
+class LinearFlow(FlowSpec):
+#     ^^^^^^^^^^ FC0102 no step is called `start`
+    limit = Parameter("limit", default=10)
+
+    @step
+    def begin(self):
+        self.rows = list(range(self.limit))
+        self.next(self.clean)
+
+    @step
+    def clean(self):
+        self.rows = [row for row in self.rows if row]
+        self.next(self.train)
+
+    @step
+    def train(self):
+        self.model = sum(self.rows)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.model)
+
+
+if __name__ == "__main__":
+    LinearFlow()

@@ -1,0 +1,29 @@
+from metaflow import FlowSpec, Parameter, step
+
+
+class LinearFlow(FlowSpec):
+    limit = Parameter("limit", default=10)
+
+    @step
+    def start(self):
+        self.rows = list(range(self.limit))
+        self.next(self.clean)
+
+    @step
+    def clean(self, rows, limit):
+#                         ^^^^^ FC0105 nothing is passed here
+        self.rows = [row for row in self.rows if row]
+        self.next(self.train)
+
+    @step
+    def train(self):
+        self.model = sum(self.rows)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.model)
+
+
+if __name__ == "__main__":
+    LinearFlow()

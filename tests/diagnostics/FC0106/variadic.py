@@ -1,0 +1,27 @@
+from metaflow import FlowSpec, step
+
+
+class ForeachFlow(FlowSpec):
+    @step
+    def start(self):
+        self.shards = [1, 2, 3]
+        self.next(self.train, foreach="shards")
+
+    @step
+    def train(*args):
+#       ^^^^^ FC0106 takes no argument
+        self.score = self.input * 2
+        self.next(self.pick)
+
+    @step
+    def pick(self, inputs):
+        self.best = max(one.score for one in inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.best)
+
+
+if __name__ == "__main__":
+    ForeachFlow()

@@ -1,0 +1,33 @@
+from metaflow import FlowSpec, step
+
+
+class ForeachFlow(FlowSpec):
+    @step
+    def start(self):
+        self.shards = [1, 2, 3]
+        self.next(self.train, foreach="shards")
+
+    @step
+    def train(self):
+        self.score = self.input * 2
+        self.next(self.pick)
+
+    @step
+    def pick(self, inputs):
+        self.best = max(one.score for one in inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.best)
+        self.next(self.after)
+#       ^^^^^^^^^^^^^^^^^^^^^ FC0109 nothing can follow the end
+
+    @step
+    def after(self):
+        pass
+#       ^^^^ FC0108 the last statement is not `self.next(...)`
+
+
+if __name__ == "__main__":
+    ForeachFlow()

@@ -1,0 +1,31 @@
+from metaflow import FlowSpec, step
+
+
+class BranchFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.left, self.right)
+
+    @step
+    def left(self):
+        self.x = 1
+        self.next(self.join)
+
+    @step
+    def right(self):
+        self.x = 2
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.total = sum(one.x for one in inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.next(self.start)
+#       ^^^^^^^^^^^^^^^^^^^^^ FC0109 nothing can follow the end
+
+
+if __name__ == "__main__":
+    BranchFlow()

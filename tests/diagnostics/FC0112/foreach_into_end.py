@@ -1,0 +1,17 @@
+from metaflow import FlowSpec, step
+
+
+class ForeachFlow(FlowSpec):
+    @step
+    def start(self):
+        self.shards = [1, 2, 3]
+        self.next(self.end, foreach="shards")
+#       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0112 `end` is reached with the foreach still open
+
+    @step
+    def end(self):
+        print(self.best)
+
+
+if __name__ == "__main__":
+    ForeachFlow()

@@ -1,0 +1,22 @@
+from metaflow import FlowSpec, step
+
+
+class ForeachFlow(FlowSpec):
+    @step
+    def start(self):
+        self.shards = [1, 2, 3]
+        self.next(self.train, foreach="shards")
+
+    @step
+    def train(self):
+        self.score = self.input * 2
+        self.next(self.end)
+#       ^^^^^^^^^^^^^^^^^^^ FC0112 `end` is reached with the foreach still open
+
+    @step
+    def end(self):
+        print(self.best)
+
+
+if __name__ == "__main__":
+    ForeachFlow()

@@ -1,0 +1,26 @@
+from metaflow import FlowSpec, step
+
+
+class BranchFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.left, self.right)
+
+    @step
+    def left(self):
+        self.x = 1
+        self.next(self.end)
+#       ^^^^^^^^^^^^^^^^^^^ FC0116 `end` is reached with the split still open
+
+    @step
+    def right(self):
+        self.x = 2
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    BranchFlow()

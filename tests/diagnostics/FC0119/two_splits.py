@@ -1,0 +1,44 @@
+from metaflow import FlowSpec, step
+
+
+class NestedFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.prepare, self.audit)
+
+    @step
+    def prepare(self):
+        self.next(self.fit, self.gather)
+
+    @step
+    def fit(self):
+        self.next(self.merge)
+
+    @step
+    def gather(self):
+        self.next(self.merge)
+
+    @step
+    def audit(self):
+        self.next(self.north, self.south)
+
+    @step
+    def north(self):
+        self.next(self.merge)
+
+    @step
+    def south(self):
+        self.next(self.merge)
+
+    @step
+    def merge(self, inputs):
+#       ^^^^^ FC0119 these branches do not belong together
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    NestedFlow()

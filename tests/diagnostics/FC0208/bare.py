@@ -1,0 +1,28 @@
+from metaflow import FlowSpec, catch, step
+
+
+class ForeachFlow(FlowSpec):
+    @catch
+#    ^^^^^ FC0208 a failed split has no list to go on with
+    @step
+    def start(self):
+        self.shards = [1, 2, 3]
+        self.next(self.train, foreach="shards")
+
+    @step
+    def train(self):
+        self.score = self.input * 2
+        self.next(self.pick)
+
+    @step
+    def pick(self, inputs):
+        self.best = max(one.score for one in inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.best)
+
+
+if __name__ == "__main__":
+    ForeachFlow()
