@@ -1,11 +1,13 @@
 //! What the test binaries share: where the programs under test are, and the beds they run on.
 //!
 //! Nothing has to be prepared by hand: binaries are built and beds installed when first asked for.
-//! `./dev test` does both beforehand, so that the tests' own times mean something.
+//! `./dev test` installs the beds beforehand, so that a missing one is said first.
 
 use std::env;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::OnceLock;
 
 /// The root of the repository.
@@ -77,59 +79,67 @@ pub fn run(command: &mut Command) -> String {
     stdout
 }
 
+/// Shows a table that a test made, also when the test passes and its output is captured.
+pub fn report(table: &str) {
+    // Nobody reads it if stderr is closed; that is no failure of the test.
+    let _ = io::stderr().write_all(format!("\n{}\n", table.trim_end()).as_bytes());
+}
+
 struct Binaries {
     flowc: PathBuf,
     shim: PathBuf,
 }
 
 /// Builds both programs in the profile and the target folder of the running test.
-///
-/// `FLOWC_TEST_BINARIES` names a folder that holds them already: `./dev test` sets it after its own build.
 fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
     BINARIES.get_or_init(|| {
-        let folder = env::var_os("FLOWC_TEST_BINARIES").map_or_else(build, PathBuf::from);
-        let found = |name| {
-            let path = folder.join(name);
-            assert!(path.is_file(), "{} is missing", path.display());
-            path
+        let test = env::current_exe().expect("the running test has a path");
+        // A test runs as `<target folder>/<profile>/deps/<name>-<digest>`.
+        let built = test
+            .ancestors()
+            .nth(2)
+            .expect("the running test is in a target folder");
+        let profile = match built.file_name().and_then(|name| name.to_str()) {
+            None | Some("debug") => "dev",
+            Some(name) => name,
         };
+        let cargo = |arguments: &[&str]| {
+            run(Command::new(env!("CARGO"))
+                .args(arguments)
+                .args(["--quiet", "--profile", profile, "--target-dir"])
+                .arg(
+                    built
+                        .parent()
+                        .expect("a profile is a folder in the target folder"),
+                )
+                .args(if arguments[0] == "rustc" { STATIC } else { &[] })
+                .current_dir(repo_root()));
+        };
+        cargo(&["build", "--package", "flowc", "--bin", "flowc"]);
+        // As it is released: no shared library is needed, whatever the image has.
+        cargo(&["rustc", "--package", "flowc-task", "--bin", "flowc-shim"]);
         Binaries {
-            flowc: found("flowc"),
-            shim: found("flowc-shim"),
+            flowc: keep(built, "flowc"),
+            shim: keep(built, "flowc-shim"),
         }
     })
 }
 
-fn build() -> PathBuf {
-    // A test runs as `<target folder>/<profile>/deps/<name>-<digest>`.
-    let test = env::current_exe().expect("the running test has a path");
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("the running test is in a target folder");
-    let profile = match folder.file_name().and_then(|name| name.to_str()) {
-        None | Some("debug") => "dev",
-        Some(name) => name,
-    };
-    run(Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "flowc",
-            "--package",
-            "flowc-task",
-            "--bins",
-        ])
-        .args(["--profile", profile, "--target-dir"])
-        .arg(
-            folder
-                .parent()
-                .expect("a profile is a folder in the target folder"),
-        )
-        .current_dir(repo_root()));
-    folder.to_owned()
+/// Proc macros cannot be linked statically; so only the program itself gets the flag.
+const STATIC: &[&str] = &["--", "-C", "target-feature=+crt-static"];
+
+/// Moves a copy of the program to where no later build replaces it while a test runs it.
+fn keep(built: &Path, name: &str) -> PathBuf {
+    let folder = built.join("tested");
+    fs::create_dir_all(&folder).expect("the target folder is writable");
+    let (copy, kept) = (
+        folder.join(format!("{name}.{}", process::id())),
+        folder.join(name),
+    );
+    fs::copy(built.join(name), &copy).expect("the program was just built");
+    fs::rename(&copy, &kept).expect("the target folder is writable");
+    kept
 }
 
 /// Runs `tests/beds/install`, whose last line of stdout is a path.
