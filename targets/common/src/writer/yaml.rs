@@ -79,13 +79,17 @@ fn block(writer: &mut Writer, value: &Value) {
 const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 /// A text as a YAML scalar: plain where no reader, of YAML 1.1 or 1.2, in block or flow style, can take it for anything else;
-/// in double quotes otherwise.
+/// in single quotes if it holds `"` or `\` and all of it can be seen; in double quotes otherwise.
 ///
 /// Plain texts start with a letter or `/`, so they are no number, date, `~`, `<<`, `.nan` or indicator;
 /// they hold only letters, digits, `_ . / = & | -` and single spaces between those, so no comment, no key, no flow punctuation.
 pub fn scalar(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()
+    } else if text.contains(['"', '\\'])
+        && !text.contains(|c: char| c.is_control() || is_invisible(c))
+    {
+        format!("'{}'", text.replace('\'', "''"))
     } else {
         quoted(text)
     }
@@ -250,10 +254,9 @@ pub(super) mod tests {
             "--- a",
         ] {
             let written = scalar(text);
-            assert!(
-                written.starts_with('"') && written.ends_with('"') && written.len() >= 2,
-                "{text:?} -> {written}"
-            );
+            let is_within = |mark| written.starts_with(mark) && written.ends_with(mark);
+            let is_quoted = written.len() >= 2 && (is_within('"') || is_within('\''));
+            assert!(is_quoted, "{text:?} -> {written}");
         }
     }
 
@@ -270,6 +273,13 @@ pub(super) mod tests {
         ] {
             assert_eq!(scalar(text), text);
         }
+    }
+
+    #[test]
+    fn json_stays_readable() {
+        assert_eq!(scalar(r#"{"a": "b\n"}"#), r#"'{"a": "b\n"}'"#);
+        assert_eq!(scalar(r#""it's""#), r#"'"it''s"'"#);
+        assert_eq!(scalar("\"a\nb\""), r#""\"a\nb\"""#);
     }
 
     #[test]
