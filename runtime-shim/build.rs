@@ -9,16 +9,18 @@ fn main() -> io::Result<()> {
         .join("python")
         .join("flowc");
     let mut files = Vec::new();
-    for entry in fs::read_dir(&folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "py") {
-            files.push(path);
+    for folder in [folder.clone(), folder.join("names")] {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "py") {
+                files.push(path);
+            }
         }
     }
     files.sort();
     let mut list = String::from("&[\n");
     for path in &files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = path.strip_prefix(&folder).unwrap_or(path).to_string_lossy();
         // Writing to a string cannot fail.
         let _ = writeln!(list, "    ({name:?}, include_str!({:?})),", path.display());
     }

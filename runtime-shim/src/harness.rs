@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use flowc_protocol::known::hex;
 use sha2::{Digest, Sha256};
 
-/// Name and content of each file of `runtime-shim/python/flowc/`.
+/// Path and content of each file of `runtime-shim/python/flowc/`.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/harness_files.rs"));
 
 /// Writes the harness below `folder`, unless it is there, and returns the path of its entry, `harness.py`.
@@ -24,7 +24,7 @@ pub fn install(folder: &Path) -> io::Result<PathBuf> {
         .prefix(".harness-")
         .tempdir_in(folder)?;
     let package = draft.path().join("flowc");
-    std::fs::create_dir(&package)?;
+    std::fs::create_dir_all(package.join("names"))?;
     for (name, text) in FILES {
         std::fs::write(package.join(name), text)?;
     }

@@ -6,6 +6,9 @@ import types
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
+TEXT_MAX = 1 << 18
+"""Longest message or traceback that is told, in characters; the middle of longer ones is left out."""
+
 LINE_MAX = 500
 """Longest one-line account of a failure, in characters."""
 
@@ -87,6 +90,13 @@ def _place(error, flow_file):
     return found and "%s:%s" % (os.path.basename(found[0]), found[1])
 
 
+def _cut(value):
+    if len(value) <= TEXT_MAX:
+        return value
+    half = TEXT_MAX // 2
+    return "%s\n[… %d characters …]\n%s" % (value[:half], len(value) - 2 * half, value[-half:])
+
+
 def _printable(value):
     """Text without lone surrogates, which JSON readers refuse."""
     return value.encode("utf-8", "replace").decode("utf-8")
@@ -100,9 +110,9 @@ def describe(error, flow_file, step):
         message = ""
     return {
         "type": "%s.%s" % (type(error).__module__, type(error).__name__),
-        "message": _printable(message),
+        "message": _cut(_printable(message)),
         "line": line(error, flow_file, step),
-        "traceback": text(error),
+        "traceback": _cut(text(error)),
     }
 
 

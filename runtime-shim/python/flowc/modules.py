@@ -7,6 +7,7 @@ place, so that there is one of each; then our `FlowSpec`, `step` and decorators
 are put over its own.
 """
 
+import os
 import sys
 import types
 
@@ -55,6 +56,15 @@ def _tuple_module():
     return module
 
 
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+FOR_CHILDREN = [os.path.dirname(_PACKAGE), os.path.join(_PACKAGE, "names")]
+"""Last on the path, for interpreters that user code starts (`multiprocessing`, loky).
+
+They take over the path and import the flow file anew, which must find `flowc`
+and, where the real package is not installed, `metaflow`.
+"""
+
 _ours = {}
 _real = None
 
@@ -80,6 +90,7 @@ def install():
     )
     sys.modules.update(_ours)
     sys.meta_path.insert(0, _Submodules)
+    sys.path += FOR_CHILDREN
 
 
 def _foreign(name):
@@ -114,6 +125,9 @@ def _load(wanted):
     import importlib
 
     del sys.modules["metaflow"]
+    path = sys.path[:]
+    # Not the stand-in that is on the path for children.
+    sys.path[:] = [entry for entry in path if entry not in FOR_CHILDREN]
     _loading.append(wanted)
     try:
         real = importlib.import_module("metaflow")
@@ -130,6 +144,7 @@ def _load(wanted):
         raise
     finally:
         _loading.clear()
+        sys.path += [entry for entry in FOR_CHILDREN if entry in path]
     for name in flowc.__all__:
         setattr(real, name, getattr(flowc, name))
     for name, module in _ours.items():

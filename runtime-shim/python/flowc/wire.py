@@ -5,6 +5,7 @@ accelerators of `json` directly: the package itself imports `re`.
 """
 
 import os
+from _thread import get_ident
 
 try:
     import _json
@@ -97,6 +98,7 @@ class Wire:
         self.deferred = None
         self.over = False
         self._queue = []
+        self._main_thread = get_ident()
         self._take, self._give = os.pipe()
         os.write(self._give, b".")
 
@@ -126,22 +128,25 @@ class Wire:
 
     def ask(self, frame):
         """Sends a frame and returns its answer; the process ends on `error`."""
-        os.read(self._take, 1)
-        self.busy = True
+        # Signals reach the main thread only; there they wait until the answer is read.
+        if get_ident() == self._main_thread:
+            self.busy = True
         try:
+            os.read(self._take, 1)
             self.send(frame)
             self.flush()
             answer = self.receive()
         except BaseException:
             # Half a conversation cannot be taken up again.
             os._exit(EXIT_LOST)
-        self.busy = False
         os.write(self._give, b".")
         if answer.get("op") != "ok":
             self._end()
-        if self.deferred is not None:
-            action, self.deferred = self.deferred, None
-            action()
+        if get_ident() == self._main_thread:
+            self.busy = False
+            if self.deferred is not None:
+                action, self.deferred = self.deferred, None
+                action()
         return answer
 
     def _end(self):

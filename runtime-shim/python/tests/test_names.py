@@ -55,6 +55,20 @@ class Names(unittest.TestCase):
         task = self.start("import metaflow.plugins.cards", flags=["-S", "-E"])
         self.assertIn("flowc has no `plugins`", task.finish["exception"]["line"])
 
+    def test_interpreters_that_user_code_starts_find_the_names(self):
+        for flags in ([], ["-S", "-E"]):
+            task = self.start(
+                """
+                import multiprocessing
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    self.squares = pool.map(square, [1, 2, 3])
+                """,
+                before="import flowc\ndef square(x):\n    return x * x\n",
+                flags=flags,
+            )
+            self.assertTrue(task.finish["ok"], task.stderr)
+            self.assertEqual(task["squares"], [1, 4, 9])
+
     @unittest.skipUnless(HAS_METAFLOW, "metaflow is not installed")
     def test_foreign_names_come_from_the_real_package(self):
         task = self.start(

@@ -265,7 +265,9 @@ class Steps(unittest.TestCase):
             self.path0 = sys.path[0]
             self.thing = Thing()
             self.stdin = sys.stdin.read()
-            self.harness_on_path = [p for p in sys.path if os.path.exists(os.path.join(p, "flowc", "harness.py"))]
+            names = ("flowc/harness.py", "metaflow.py")
+            self.ours = [n for n, p in enumerate(sys.path) if any(os.path.exists(os.path.join(p, f)) for f in names)]
+            self.length = len(sys.path)
             """,
             before="class Thing:\n    pass\n",
         )
@@ -274,7 +276,8 @@ class Steps(unittest.TestCase):
         self.assertEqual(task["argv"], [task["file"]])
         self.assertEqual(task["file"], task["path0"] + "/flow.py")
         self.assertEqual(task["stdin"], "")
-        self.assertEqual(task["harness_on_path"], [])
+        # Only at the very end, for interpreters that user code starts.
+        self.assertEqual(task["ours"], [task["length"] - 2, task["length"] - 1])
         self.assertIn(b"Thing", task.blobs[task.objects["thing"]["key"]])
 
     def test_a_file_that_never_calls_its_flow(self):
