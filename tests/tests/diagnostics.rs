@@ -29,10 +29,11 @@ use flowc_tests::repo_root;
 /// Codes that no Python file can provoke; their fixtures are with what reports them.
 const ELSEWHERE: &[&str] = &[
     "FC0301", "FC0302", "FC0303", "FC0304", "FC0305", "FC0306", "FC0308", "FC1001", "FC2001",
+    "FC4001", "FC4002", "FC4003", "FC4004", "FC4005", "FC4006", "FC4007",
 ];
 
-/// Start of the codes whose pages and fixtures are complete.
-const PAGED: &str = "FC00";
+/// Families whose pages are still being written.
+const UNPAGED: [&str; 2] = ["FC01", "FC02"];
 
 /// A finding as a mark can say it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -260,23 +261,20 @@ fn a_missing_or_wrong_mark_is_noticed() {
 #[test]
 fn codes_pages_and_fixtures_agree() {
     let text = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
-    let codes: BTreeSet<String> = Code::ALL
-        .iter()
-        .map(ToString::to_string)
-        .filter(|code| code.starts_with(PAGED))
-        .collect();
+    let is_due = |code: &String| !UNPAGED.iter().any(|family| code.starts_with(family));
+    let codes: BTreeSet<String> = Code::ALL.iter().map(ToString::to_string).collect();
+    let with_page: BTreeSet<String> = codes.iter().filter(|code| is_due(code)).cloned().collect();
     let pages: BTreeSet<String> = sorted(&repo_root().join("docs/diagnostics"))
         .iter()
         .map(|page| text(page))
-        .filter(|code| code.starts_with(PAGED))
+        .filter(is_due)
         .collect();
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(ToString::to_string).collect();
     let folders: BTreeSet<String> = fixtures()
         .iter()
         .filter_map(|file| file.parent().map(text))
-        .filter(|code| code.starts_with(PAGED))
         .collect();
-    assert_eq!(pages, codes, "left: pages, right: codes");
+    assert_eq!(pages, with_page, "left: pages, right: codes");
     assert_eq!(folders, &codes - &elsewhere, "left: fixtures, right: codes");
 }
 

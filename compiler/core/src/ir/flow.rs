@@ -43,7 +43,8 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Whether a syntax error may have hidden steps: then no transition counts as read, and a missing step is no finding.
+    /// Whether something reported, such as a syntax error or an unknown base class, may have hidden steps:
+    /// then no transition counts as read, and a missing step is no finding.
     pub fn steps_may_be_missing(&self) -> bool {
         !self.steps.is_empty() && self.steps.iter().all(|(_, step)| step.next_unread)
     }

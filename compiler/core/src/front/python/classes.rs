@@ -334,6 +334,7 @@ fn listed(names: &[&str]) -> String {
 /// Reports the bases whose steps and parameters are out of sight.
 pub(super) fn report_unread(context: &mut Context<'_>, lineage: &Lineage<'_>) {
     let source = context.source;
+    context.steps_hidden |= !lineage.unread.is_empty();
     for unread in &lineage.unread {
         let span = source.span(&unread.range);
         let text = source.text(&unread.range);

@@ -1,5 +1,7 @@
 //! Decorators of steps and flows.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Arguments, Decorator as Node, Expr, Keyword};
@@ -205,11 +207,17 @@ pub(super) fn not_literal<'a>(
 ) {
     let mut finder = ConfigFinder {
         names: &context.names,
+        configs: &context.configs,
         found: None,
+        echo: false,
     };
     finder.visit_expr(value);
+    let echo = finder.echo;
     if let Some((name, range)) = finder.found {
         config(context, &name, range);
+        return;
+    }
+    if echo {
         return;
     }
     let span = context.source.span(&error.range);
@@ -230,7 +238,7 @@ pub(super) fn config(context: &mut Context<'_>, name: &str, range: TextRange) {
     let span = context.source.span(&range);
     let message = format!("`{name}` is not supported yet");
     let help = if name == "IncludeFile" {
-        "put the file beside the flow, into the code package, and open it in the `start` step"
+        "add the file to `include` under `[package]` in `flowc.toml` and open it in the `start` step"
     } else {
         "write the value itself, or make it a `Parameter`"
     };
@@ -241,7 +249,10 @@ pub(super) fn config(context: &mut Context<'_>, name: &str, range: TextRange) {
 
 struct ConfigFinder<'n, 'a> {
     names: &'n Names<'a>,
+    configs: &'n BTreeSet<String>,
     found: Option<(String, TextRange)>,
+    /// A configuration is read whose definition has been reported.
+    echo: bool,
 }
 
 impl<'a> Visitor<'a> for ConfigFinder<'_, 'a> {
@@ -252,6 +263,9 @@ impl<'a> Visitor<'a> for ConfigFinder<'_, 'a> {
         {
             self.found = Some((path.to_owned(), expr.range()));
         }
+        self.echo |= expr
+            .as_name_expr()
+            .is_some_and(|name| self.configs.contains(name.id.as_str()));
         visitor::walk_expr(self, expr);
     }
 }

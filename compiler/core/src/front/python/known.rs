@@ -112,6 +112,9 @@ const OTHER_NAMES: &[(&str, &str)] = &[
         "read and write the objects with your cloud's own client until then",
     ),
     ("cards", WITHOUT_CARDS),
+    ("IncludeFile", WITHOUT_CONFIG),
+    ("Config", WITHOUT_CONFIG),
+    ("config_expr", WITHOUT_CONFIG),
     (
         "FlowMutator",
         "write the decorators on the flow itself until then",
@@ -146,6 +149,8 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ),
     ("profile", "use `time.perf_counter` until then"),
 ];
+
+const WITHOUT_CONFIG: &str = "remove it; a later version brings it";
 
 fn find<'a>(table: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
     table
@@ -187,7 +192,14 @@ pub(super) fn is_module(path: &str) -> bool {
 /// The way out for a name that is not provided.
 pub(super) fn instead_of(path: &str) -> Option<&'static str> {
     let head = path.split('.').next().unwrap_or(path);
-    find(OTHER_NAMES, head).or_else(|| find(NOT_YET, head))
+    let last = path.rsplit('.').next().unwrap_or(path);
+    find(OTHER_NAMES, head)
+        .or_else(|| find(NOT_YET, head))
+        .or_else(|| find(OTHER_NAMES, last))
+        .or_else(|| {
+            let inner = path != last && PROVIDED.contains(&last);
+            inner.then_some("import it from `metaflow` itself")
+        })
 }
 
 /// Names for "did you mean" on an import.

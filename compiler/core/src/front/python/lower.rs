@@ -25,11 +25,15 @@ pub(super) struct Context<'a> {
     pub(super) found: Diagnostics,
     /// Exported names that a finding of their own explains, so that their import needs none.
     pub(super) explained: BTreeSet<String>,
+    /// Something was reported that may bring steps, or name the first and last ones, out of our sight.
+    pub(super) steps_hidden: bool,
+    /// Attributes of the flow that hold a `Config`: what is read from them has been reported with it.
+    pub(super) configs: BTreeSet<String>,
 }
 
 /// Reads the flow of `file`; `class` is the part after the colon in `file.py:Class`.
 ///
-/// Returns what could be understood even if there are errors; `None` only if no flow was found.
+/// Returns what could be understood even if there are errors; `None` if no flow was found, or an error hides all of its steps.
 pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Flow>, Diagnostics) {
     let source = Source::new(tree, file);
     let (module, broken, found) = parse(&source);
@@ -38,6 +42,8 @@ pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Fl
         names: Names::collect(&module.body),
         found,
         explained: BTreeSet::new(),
+        steps_hidden: false,
+        configs: BTreeSet::new(),
     };
     let flow = read(&mut context, &module, class, &broken);
     let mut found = context.found;
@@ -83,8 +89,10 @@ fn read<'a>(
     }
     report_names(context);
     let mut bodies = lineage.order.iter().map(Ranged::range);
-    if bodies.any(|body| broken.iter().any(|at| body.intersect(*at).is_some())) {
-        // Steps or transitions may be missing because of the error.
+    if context.steps_hidden
+        || bodies.any(|body| broken.iter().any(|at| body.intersect(*at).is_some()))
+    {
+        // That steps or transitions are missing would only repeat what was reported.
         if flow.steps.is_empty() {
             return None;
         }

@@ -266,6 +266,7 @@ fn value<'a>(
         }
         (Some(call), Some(Meaning::Metaflow(path))) if is_config(&path) => {
             config(context, &path, call.func.range());
+            context.configs.insert(name.to_owned());
             Member::Other
         }
         (Some(_), Some(Meaning::Unbound(wrapper))) if WRAPPERS.contains(&wrapper) => Member::Other,

@@ -225,6 +225,7 @@ fn check_arguments(context: &mut Context<'_>, node: &Node) {
             if off.is_some_and(|literal| !literal.value) {
                 continue;
             }
+            context.steps_hidden = true;
             let message = format!("`@step({name}=...)` is not supported yet");
             Diagnostic::error(Code::FC0022, message, span, format!("a custom {name} step"))
                 .help(format!("call the step `{name}` and write `@step`"))

@@ -1,0 +1,16 @@
+from metaflow import Config, FlowSpec, Parameter, resources, step
+
+
+class Demo(FlowSpec):
+    settings = Config("settings", default_value='{"cpu": 2}')
+#              ^^^^^^ FC0017 not supported yet
+    alpha = Parameter("alpha", default=settings.alpha)
+
+    @resources(cpu=settings["cpu"])
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
