@@ -83,10 +83,11 @@ pub(super) fn read(context: &mut Context<'_>, function: &StmtFunctionDef) -> Tra
     // What a misplaced call names is kept too: else its steps would seem unreachable.
     for call in tail.into_iter().chain(misplaced.iter().copied()) {
         let counts = tail.is_some_and(|tail| tail.range() == call.range());
-        let before = context.found.clone();
+        let before = std::mem::take(&mut context.found);
         let (next, understood) = read_call(context, call, receiver, function.name.as_str());
-        if !counts {
-            context.found = before;
+        let said = std::mem::replace(&mut context.found, before);
+        if counts {
+            context.found.extend(said);
         }
         result.unread |= !understood;
         result.next = merged(result.next, next);
