@@ -86,8 +86,12 @@ pub async fn resolve(
             places.push((parent.as_str(), index.truncated(depth)));
         }
     }
-    let commits: Vec<Commit> = futures::stream::iter(&places)
+    // Made before they are streamed: a closure that borrows would keep this future on one thread.
+    let pending: Vec<_> = places
+        .iter()
         .map(|(parent, index)| reader.commit(parent, index))
+        .collect();
+    let commits: Vec<Commit> = futures::stream::iter(pending)
         .buffered(CONCURRENT)
         .try_collect()
         .await?;

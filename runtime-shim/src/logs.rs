@@ -93,7 +93,7 @@ impl<'a> Log<'a> {
                     self.pause = (self.pause * 2).min(FLUSH_MAX);
                     self.next_flush = None;
                 }
-                _ = over.wait_for(|over| *over), if deadline.is_none() => {
+                () = async { drop(over.wait_for(|over| *over).await) }, if deadline.is_none() => {
                     deadline = Some(Instant::now() + DRAIN);
                 }
                 () = sleep_until(deadline), if deadline.is_some() => break,

@@ -150,9 +150,13 @@ pub(crate) async fn put_all(
     blobs: &Blobs,
     pickles: Vec<(String, Vec<u8>)>,
 ) -> Result<(), TaskError> {
-    let put = async |(key, pickle): (String, Vec<u8>)| blobs.put(&key, &pickle).await;
-    futures::stream::iter(pickles)
-        .map(put)
+    // Made before they are streamed: a closure that borrows would keep this future on one thread.
+    let put = async |key: String, pickle: Vec<u8>| blobs.put(&key, &pickle).await;
+    let pending: Vec<_> = pickles
+        .into_iter()
+        .map(|(key, pickle)| put(key, pickle))
+        .collect();
+    futures::stream::iter(pending)
         .buffer_unordered(CONCURRENT)
         .try_for_each(|_| std::future::ready(Ok(())))
         .await?;

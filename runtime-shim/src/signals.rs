@@ -56,8 +56,11 @@ impl Stop {
 
     /// Waits until something at least this urgent is asked for.
     pub async fn requested(&mut self, at_least: Urgency) -> Urgency {
-        match self.receiver.wait_for(|urgency| *urgency >= at_least).await {
-            Ok(urgency) => *urgency,
+        // The guard on the value must not live on, or the future could not change threads.
+        let heard = self.receiver.wait_for(|urgency| *urgency >= at_least).await;
+        let heard = heard.map(|urgency| *urgency);
+        match heard {
+            Ok(urgency) => urgency,
             // Nobody is left to ask.
             Err(_) => std::future::pending().await,
         }

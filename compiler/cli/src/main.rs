@@ -4,13 +4,14 @@ mod bundle;
 mod commands;
 mod load;
 mod output;
+mod run;
 mod sources;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{check, compile, explain, run};
+use commands::{check, compile, explain, run as run_flow};
 
 /// How a command ended (DESIGN §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ enum Command {
     /// Find mistakes in a flow without running it
     Check(check::Args),
     /// Run a flow on this machine
-    Run(run::Args),
+    Run(run_flow::Args),
     /// Write the files that an orchestrator needs to run a flow
     Compile(compile::Args),
     /// Say what a diagnostic's code means and what to do about it
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => run_flow::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

@@ -26,6 +26,12 @@ pub(crate) fn status(verb: &str, rest: impl Display) {
     remark(&format!("{green}{verb:>12}{green:#} {rest}\n"));
 }
 
+/// Writes one line about work that did not succeed: a red verb, then the rest.
+pub(crate) fn problem(verb: &str, rest: impl Display) {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    remark(&format!("{red}{verb:>12}{red:#} {rest}\n"));
+}
+
 /// Writes an error of the world with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

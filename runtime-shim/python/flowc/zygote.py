@@ -96,8 +96,9 @@ class Zygote:
     def _preload(self, request):
         failed = {}
         for name in request.get("modules") or ():
+            package, _, submodule = name.partition(":")
             try:
-                __import__(name)
+                __import__(package, fromlist=[submodule] if submodule else [])
             except BaseException as error:
                 failed[name] = " ".join(("%s: %s" % (type(error).__name__, error)).split())[:500]
         # What the harness itself needs in every task, or in most.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use flowc_task::launch::{HarnessProcess, LaunchError, LaunchRequest, Launcher};
+use flowc_task::launch::{HarnessProcess, Interpreter, LaunchError, LaunchRequest, Launcher};
 
 use crate::zygote::{About, Recipe, Zygote};
 
@@ -19,24 +19,15 @@ type Slot = Arc<tokio::sync::Mutex<Option<Arc<Zygote>>>>;
 /// Libraries read the environment when they are imported (`OMP_NUM_THREADS`), so each environment that `@environment` makes has an interpreter of its own.
 pub struct ForkServer {
     recipe: Recipe,
-    /// Environments by step name; steps without one are absent.
-    environments: HashMap<String, Environment>,
     slots: Mutex<HashMap<Environment, Slot>>,
-    fresh: Arc<dyn Launcher>,
 }
 
 impl ForkServer {
-    /// Starts nothing yet; `fresh` runs the tasks of interpreters that must not fork.
-    pub fn new(
-        recipe: Recipe,
-        environments: HashMap<String, Environment>,
-        fresh: Arc<dyn Launcher>,
-    ) -> Self {
+    /// Starts nothing yet.
+    pub fn new(recipe: Recipe) -> Self {
         Self {
             recipe,
-            environments,
             slots: Mutex::default(),
-            fresh,
         }
     }
 
@@ -63,14 +54,16 @@ impl ForkServer {
 #[async_trait]
 impl Launcher for ForkServer {
     async fn launch(&self, request: LaunchRequest) -> Result<HarnessProcess, LaunchError> {
-        let step = request.label.split('/').next().unwrap_or_default();
-        let none = Environment::new();
-        let environment = self.environments.get(step).unwrap_or(&none);
-        let zygote = self.zygote(environment).await?;
+        let zygote = self.zygote(&request.environment).await?;
         if zygote.about.threads.is_empty() {
-            zygote.fork(&request).await
-        } else {
-            self.fresh.launch(request).await
+            return zygote.fork(&request).await;
         }
+        // A child would miss the threads that its libraries rely on.
+        let executable = zygote.about.executable.clone();
+        let fresh = Interpreter {
+            python: executable.map_or_else(|| self.recipe.python.clone(), Into::into),
+            harness: self.recipe.harness.clone(),
+        };
+        fresh.launch(request).await
     }
 }

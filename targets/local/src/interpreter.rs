@@ -1,9 +1,11 @@
 //! Which Python runs the flow.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use flowc_task::launch::LaunchError;
 
 /// Who chose an interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,19 +92,34 @@ pub fn choose(
     })
 }
 
-impl Interpreter {
-    /// Looks through a version manager's launcher: a script that takes 0.2 s to find the interpreter, for each task anew.
-    ///
-    /// `ask` runs a program with one line of Python and returns what it printed.
-    pub fn resolve(&mut self, ask: &dyn Fn(&Path, &str) -> std::io::Result<String>) {
-        if !is_script(&self.program) {
-            return;
+/// Starts an interpreter once, to see that it works: its own name for itself and its version.
+///
+/// What a version manager puts on the path is a launcher that takes 0.2 s to find the interpreter; its own name avoids that for each task.
+pub(crate) async fn ask(program: &Path) -> Result<(PathBuf, String), LaunchError> {
+    let broken = |reason: String| LaunchError {
+        program: program.display().to_string(),
+        reason,
+    };
+    let question = "import sys; print(sys.executable); print(sys.version.split()[0])";
+    let answer = tokio::process::Command::new(program)
+        .args(["-c", question])
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| broken(error.to_string()))?;
+    let said = String::from_utf8_lossy(&answer.stdout);
+    match said.lines().collect::<Vec<_>>().as_slice() {
+        [executable, version] if answer.status.success() => {
+            Ok((PathBuf::from(executable), (*version).to_owned()))
         }
-        if let Ok(said) = ask(&self.program, "import sys; print(sys.executable)") {
-            let program = PathBuf::from(said.trim());
-            if is_executable(&program) {
-                self.program = program;
-            }
+        _ => {
+            let words = String::from_utf8_lossy(&answer.stderr);
+            Err(broken(format!(
+                "it does not run Python code: {}",
+                words.trim()
+            )))
         }
     }
 }
@@ -131,14 +148,6 @@ fn on_path(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
 fn is_executable(program: &Path) -> bool {
     std::fs::metadata(program)
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-fn is_script(program: &Path) -> bool {
-    let mut head = [0; 2];
-    std::fs::File::open(program)
-        .and_then(|mut file| file.read_exact(&mut head))
-        .is_ok()
-        && head == *b"#!"
 }
 
 #[cfg(test)]
@@ -182,23 +191,16 @@ mod tests {
         assert!(error.to_string().contains("cannot be executed"), "{error}");
     }
 
-    #[test]
-    fn a_launcher_is_looked_through_once() {
+    #[tokio::test]
+    async fn a_launcher_is_looked_through() {
         let folder = tempfile::tempdir().unwrap();
-        let real = folder.path().join("real");
         let launcher = folder.path().join("launcher");
-        program(&real, "\x7fELF");
-        program(&launcher, "#!/bin/sh\n");
-        let ask = |asked: &Path, _line: &str| {
-            assert_eq!(asked, launcher);
-            Ok(format!("{}\n", real.display()))
-        };
-        let mut interpreter = Interpreter {
-            program: launcher.clone(),
-            chooser: Chooser::Path,
-        };
-        interpreter.resolve(&ask);
-        assert_eq!(interpreter.program, real);
-        interpreter.resolve(&ask);
+        program(&launcher, "#!/bin/sh\necho /real/python3\necho 3.12.1\n");
+        let (executable, version) = ask(&launcher).await.unwrap();
+        assert_eq!(executable, Path::new("/real/python3"));
+        assert_eq!(version, "3.12.1");
+        program(&launcher, "#!/bin/sh\necho no such version >&2\nexit 3\n");
+        let error = ask(&launcher).await.unwrap_err().to_string();
+        assert!(error.contains("no such version"), "{error}");
     }
 }

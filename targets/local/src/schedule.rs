@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
+use flowc_task::signals::{Stop, Urgency};
 use flowc_task::task::TaskReport;
 use futures::FutureExt;
 use tokio::sync::watch;
@@ -41,18 +42,6 @@ impl Default for Limits {
             max_num_splits: 100,
         }
     }
-}
-
-/// How urgently the run is to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
-    /// It goes on.
-    #[default]
-    No,
-    /// Nothing new starts; what runs is being asked to end.
-    Gently,
-    /// What runs has been killed.
-    Now,
 }
 
 /// Hears how the run goes.
@@ -111,7 +100,7 @@ pub async fn schedule(
     runner: Arc<dyn RunTask>,
     limits: Limits,
     watcher: Arc<dyn Watcher>,
-    stop: watch::Receiver<Stop>,
+    stop: Stop,
 ) -> Ending {
     let mut run = Run {
         manifest,
@@ -126,15 +115,15 @@ pub async fn schedule(
         too_wide: None,
         interrupted: Vec::new(),
     };
-    let told = pin!(reached(stop.clone(), Stop::Gently));
-    let mut told = told.fuse();
-    let given_up = async {
-        reached(stop.clone(), Stop::Now).await;
+    let mut told = stop.clone();
+    let mut told = pin!(told.requested(Urgency::Soon).fuse());
+    let mut killed = stop.clone();
+    let mut given_up = pin!(async {
+        killed.requested(Urgency::Now).await;
         tokio::time::sleep(LAST_WORDS).await;
-    };
-    let mut given_up = pin!(given_up);
+    });
     loop {
-        let stopped = *stop.borrow() != Stop::No;
+        let stopped = stop.urgency() != Urgency::None;
         if stopped {
             run.halt.send_replace(true);
         }
@@ -144,7 +133,7 @@ pub async fn schedule(
         }
         tokio::select! {
             Some(joined) = run.tasks.join_next_with_id() => run.joined(joined, &stop),
-            () = &mut told => {}
+            _ = &mut told => {}
             () = &mut given_up => {
                 for task in std::mem::take(&mut run.running).into_values() {
                     run.interrupted.push(task.name);
@@ -152,13 +141,6 @@ pub async fn schedule(
                 return run.ending(true);
             }
         }
-    }
-}
-
-/// Resolves once the run is to end at least this urgently; never, if nobody is left to say so.
-async fn reached(mut stop: watch::Receiver<Stop>, level: Stop) {
-    if stop.wait_for(|now| *now >= level).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
@@ -221,11 +203,7 @@ impl Run<'_> {
         self.running.insert(handle.id(), task);
     }
 
-    fn joined(
-        &mut self,
-        joined: Result<(Id, Option<TaskReport>), JoinError>,
-        stop: &watch::Receiver<Stop>,
-    ) {
+    fn joined(&mut self, joined: Result<(Id, Option<TaskReport>), JoinError>, stop: &Stop) {
         let (id, report) = match joined {
             Ok(ended) => ended,
             Err(error) => (error.id(), Some(broken(&error))),
@@ -235,7 +213,7 @@ impl Run<'_> {
         };
         match report {
             Some(report) if report.exit == Exit::Done => self.committed(&task.name, &report),
-            _ if *stop.borrow() != Stop::No => self.interrupted.push(task.name),
+            _ if stop.urgency() != Urgency::None => self.interrupted.push(task.name),
             Some(report) => self.failed(task, report),
             None => {}
         }
@@ -321,6 +299,8 @@ fn broken(error: &JoinError) -> TaskReport {
 mod tests {
     use std::sync::Mutex;
 
+    use flowc_task::signals;
+
     use super::*;
     use crate::ready::tests::nested;
 
@@ -386,11 +366,8 @@ mod tests {
     }
 
     async fn run(world: &Arc<World>, limits: Limits) -> Ending {
-        let (sender, stop) = watch::channel(Stop::No);
         let runner: Arc<dyn RunTask> = Arc::clone(world) as _;
-        let ending = schedule(&nested(), runner, limits, Arc::new(Silent), stop).await;
-        drop(sender);
-        ending
+        schedule(&nested(), runner, limits, Arc::new(Silent), Stop::never()).await
     }
 
     #[tokio::test]
@@ -450,10 +427,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_stopped_run_starts_nothing_and_names_what_ran() {
-        let (sender, stop) = watch::channel(Stop::No);
+        let (stopper, stop) = signals::stop();
         let world = World::new(move |step, _, _| {
             if step == "inner" {
-                sender.send_replace(Stop::Gently);
+                stopper.request(Urgency::Soon);
                 return report(Exit::Interrupted, true, None);
             }
             fine(step, 5)
@@ -474,13 +451,13 @@ mod tests {
     async fn a_pause_before_a_retry_ends_when_the_run_does() {
         let mut manifest = nested();
         manifest.steps["start"].retry_delay_s = 3600;
-        let (sender, stop) = watch::channel(Stop::No);
+        let (stopper, stop) = signals::stop();
         let world = World::new(|_, _, _| report(Exit::UserFailure, true, None));
         let runner: Arc<dyn RunTask> = Arc::clone(&world) as _;
         let began = tokio::time::Instant::now();
         let stopper = async {
             tokio::time::sleep(Duration::from_mins(1)).await;
-            sender.send_replace(Stop::Gently);
+            stopper.request(Urgency::Soon);
         };
         let run = schedule(&manifest, runner, Limits::default(), Arc::new(Silent), stop);
         let (ending, ()) = tokio::join!(run, stopper);

@@ -1,8 +1,32 @@
 //! `flowc run`: runs a flow on this machine.
 
+use std::env;
 use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::Outcome;
+use anyhow::Context;
+use flowc_core::diag::{Code, Diagnostic, Diagnostics, Severity, render};
+use flowc_core::front::python;
+use flowc_core::ir::plan::Plan;
+use flowc_core::source::SourceTree;
+use flowc_local::interpreter::{self, Interpreter};
+use flowc_local::place::{self, Settings};
+use flowc_local::run::{Run, RunError, RunRequest, Start};
+use flowc_local::schedule::{Ending, Failure, Limits};
+use flowc_target::{literal, manifest};
+use flowc_task::signals;
+
+use crate::load::Compilation;
+use crate::run::arguments::{self, Arguments, OPTIONS};
+use crate::run::parameters;
+use crate::run::progress::{Progress, seconds};
+use crate::{Outcome, output};
+
+use super::check::MessageFormat;
 
 /// Arguments of `flowc run`; options and the flow's parameters are told apart once the flow is known.
 #[derive(clap::Args)]
@@ -17,7 +41,382 @@ pub(crate) struct Args {
     rest: Vec<OsString>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  flowc run flow.py
+  flowc run flow.py --alpha 0.5 --max-workers 4
+  flowc run flow.py --param tag=nightly --tag experiment
+  flowc run flow.py --store s3://bucket/flows
+  flowc run flow.py --help                     also lists the flow's parameters
+";
+
 /// Runs the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    anyhow::bail!("running flows is being built: {:?}", args.rest)
+    let arguments = arguments::parse(&args.rest)?;
+    let Some(flow) = arguments.flow.clone() else {
+        if arguments.help {
+            output::data(&help(None))?;
+            return Ok(Outcome::Fine);
+        }
+        anyhow::bail!("name the flow to run, as in `flowc run flow.py`");
+    };
+    let mut compilation = Compilation::load(&flow)?;
+    if arguments.help {
+        output::data(&help(compilation.plan.as_ref()))?;
+        return Ok(Outcome::Fine);
+    }
+    let settings = compilation.settings()?;
+    let profile = settings
+        .profile(None)
+        .map_err(|found| compilation.diagnostics.push(*found))
+        .ok();
+    compilation.report(MessageFormat::Text)?;
+    let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
+        return Ok(Outcome::FlowFailed);
+    };
+    if compilation.diagnostics.has_errors() {
+        return Ok(Outcome::FlowFailed);
+    }
+    let findings = Findings {
+        tree: &compilation.tree,
+    };
+    let variable = |name: &str| env::var_os(name);
+    let (values, found) = parameters::collect(plan, &arguments.values, &variable);
+    findings.show(&found);
+    if found.has_errors() {
+        return Ok(Outcome::Trouble);
+    }
+    let python = match interpreter::choose(arguments.python.as_deref(), &variable) {
+        Ok(python) => python,
+        Err(error) => return Ok(findings.refuse(no_python(error.to_string()))),
+    };
+    let metaflow = Settings::read(&variable);
+    if let Some(url) = metaflow.get("SERVICE_URL", &variable) {
+        findings.show_one(service_warning(&url));
+    }
+    let cwd = env::current_dir().context("cannot tell the current folder")?;
+    let local = place::default_root(
+        &cwd,
+        metaflow
+            .get("DATASTORE_SYSROOT_LOCAL", &variable)
+            .as_deref(),
+    );
+    let root = compilation.argument().root();
+    let code =
+        fs::canonicalize(&root).with_context(|| format!("cannot resolve {}", root.display()))?;
+    let flow_file = compilation.tree.files().next().map(|(file, _)| file);
+    let mut modules =
+        flow_file.map_or_else(Vec::new, |file| python::preload(&compilation.tree, file));
+    if let Some(at) = modules.iter().position(|module| is_in_tree(module, &code)) {
+        modules.truncate(at);
+    }
+    let request = RunRequest {
+        manifest: Arc::new(manifest::manifest(plan, profile.empty_foreach)),
+        store: store(&arguments, &metaflow, &variable, &cwd, &local),
+        metadata: local,
+        parameters: values,
+        tags: arguments.tags.clone(),
+        user: place::username(&metaflow, &variable).unwrap_or_else(|| "unknown".to_owned()),
+        python: python.program.clone(),
+        start: if arguments.no_fork || cfg!(target_os = "macos") {
+            Start::Fresh
+        } else {
+            Start::Fork { modules }
+        },
+        cache: cache(&variable),
+        limits: limits(&arguments),
+        code,
+        cwd,
+    };
+    execute(request, &arguments, &findings, &python, plan)
+}
+
+/// Runs it and says how it ended.
+fn execute(
+    request: RunRequest,
+    arguments: &Arguments,
+    findings: &Findings<'_>,
+    python: &Interpreter,
+    plan: &Plan,
+) -> anyhow::Result<Outcome> {
+    let began = Instant::now();
+    let id_file = arguments.run_id_file.clone().map(PathBuf::from);
+    let progress = Arc::new(Progress::new(move |run| {
+        let Some(file) = &id_file else {
+            return;
+        };
+        if let Err(error) = fs::write(file, run) {
+            let shown = file.display();
+            output::remark(&format!("cannot write the run's id to {shown}: {error}\n"));
+        }
+    }));
+    // Two threads serve any number of tasks: user code has processes of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let reporter = Arc::clone(&progress);
+    let ran = runtime.block_on(async {
+        let stop = signals::listen().context("cannot listen for signals")?;
+        anyhow::Ok(flowc_local::run::run(request, reporter, stop).await)
+    })?;
+    // A task that could not be ended must not keep the command from ending.
+    runtime.shutdown_background();
+    progress.finish();
+    let run = match ran {
+        Ok(run) => run,
+        Err(RunError::Python(error)) => {
+            let said = format!("{error} ({})", python.chooser.describe());
+            return Ok(findings.refuse(no_python(said)));
+        }
+        Err(RunError::Store(error)) => return Ok(findings.refuse(no_store(error.to_string()))),
+        Err(RunError::File { path, source }) => {
+            let said = format!("cannot write {}: {source}", path.display());
+            return Ok(findings.refuse(no_store(said)));
+        }
+    };
+    let ended = Ended {
+        name: format!("{}/{}", plan.flow, run.id),
+        took: seconds(began.elapsed()),
+        tasks: progress.committed(),
+        run,
+    };
+    Ok(ended.tell(
+        findings,
+        plan,
+        arguments.flow.as_deref().unwrap_or_default(),
+    ))
+}
+
+/// A run that is over.
+struct Ended {
+    name: String,
+    took: String,
+    tasks: u32,
+    run: Run,
+}
+
+impl Ended {
+    fn tell(&self, findings: &Findings<'_>, plan: &Plan, flow: &str) -> Outcome {
+        let Self {
+            name,
+            took,
+            tasks,
+            run,
+        } = self;
+        let plural = if *tasks == 1 { "" } else { "s" };
+        match &run.ending {
+            Ending::Done => {
+                output::status(
+                    "Finished",
+                    format_args!("{name} in {took} ({tasks} task{plural})"),
+                );
+                output::status("Artifacts", &run.location);
+                output::status(
+                    "Look",
+                    format_args!("from metaflow import Run; Run(\"{name}\").data"),
+                );
+                Outcome::Fine
+            }
+            Ending::Failed(failures) => {
+                output::problem(
+                    "Failed",
+                    format_args!("{name} after {took}: {}", listed(failures)),
+                );
+                output::status(
+                    "Kept",
+                    format_args!("{tasks} task{plural} in {}", run.location),
+                );
+                Outcome::FlowFailed
+            }
+            Ending::TooWide { step, index, count } => {
+                findings.show_one(too_wide(plan, step, &index.task_id(), *count));
+                output::problem("Failed", format_args!("{name} after {took}"));
+                Outcome::FlowFailed
+            }
+            Ending::Interrupted(tasks) => {
+                let while_running = if tasks.is_empty() {
+                    String::new()
+                } else {
+                    format!(" while {} ran", shortened(tasks))
+                };
+                output::problem(
+                    "Stopped",
+                    format_args!("{name} after {took}{while_running}"),
+                );
+                output::status("Kept", &run.location);
+                output::status("Again", format_args!("flowc run {flow}"));
+                Outcome::Interrupted
+            }
+        }
+    }
+}
+
+/// Failed tasks with what they said.
+fn listed(failures: &[Failure]) -> String {
+    let names: Vec<String> = failures
+        .iter()
+        .map(|failure| format!("{}/{}", failure.step, failure.index.task_id()))
+        .collect();
+    match failures {
+        [one] => {
+            let why = one.report.error.as_deref().unwrap_or("it failed");
+            format!("{}: {why}", names[0])
+        }
+        _ => format!("{} tasks failed, {}", names.len(), shortened(&names)),
+    }
+}
+
+/// The first few of many names.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 {
+        shown
+    } else {
+        format!("{shown} and {more} more")
+    }
+}
+
+/// Shows findings of this command in the form of the compiler's.
+struct Findings<'a> {
+    tree: &'a SourceTree,
+}
+
+impl Findings<'_> {
+    fn show(&self, found: &Diagnostics) {
+        if !found.is_empty() {
+            output::remark(&render::text(self.tree, found, output::colour()));
+        }
+    }
+
+    fn show_one(&self, found: Diagnostic) {
+        let mut all = Diagnostics::default();
+        all.push(found);
+        self.show(&all);
+    }
+
+    /// Shows why nothing was run.
+    fn refuse(&self, found: Diagnostic) -> Outcome {
+        self.show_one(found);
+        Outcome::Trouble
+    }
+}
+
+fn no_python(said: String) -> Diagnostic {
+    Diagnostic::new(Code::FC4004, Severity::Error, said)
+        .help("install Python 3.8 or later, activate a virtual environment, or name one by `--python PROGRAM`")
+}
+
+fn no_store(said: String) -> Diagnostic {
+    Diagnostic::new(Code::FC4005, Severity::Error, said)
+        .help("name a store that you may write to: `--store DIR` or `--store s3://BUCKET/PREFIX`")
+}
+
+fn too_wide(plan: &Plan, step: &str, task: &str, count: u32) -> Diagnostic {
+    let message =
+        format!("foreach of `{step}` has {count} elements, more than --max-num-splits allows");
+    let found = plan.steps.iter().find(|(_, known)| known.name == step);
+    let diagnostic = match found {
+        Some((_, known)) => Diagnostic::error(
+            Code::FC4006,
+            message,
+            known.span,
+            format!("fans out in task `{task}`"),
+        ),
+        None => Diagnostic::new(Code::FC4006, Severity::Error, message),
+    };
+    diagnostic.help(format!("if that is meant, add `--max-num-splits {count}`"))
+}
+
+fn service_warning(url: &str) -> Diagnostic {
+    let message = format!("Metaflow's service at {url} is not told about this run");
+    Diagnostic::new(Code::FC4007, Severity::Warning, message)
+        .note("the run is entered in the local metadata tree only")
+}
+
+fn limits(arguments: &Arguments) -> Limits {
+    let default = Limits::default();
+    Limits {
+        max_workers: arguments.max_workers.unwrap_or(default.max_workers),
+        max_num_splits: arguments.max_num_splits.unwrap_or(default.max_num_splits),
+    }
+}
+
+/// The store's URL: `--store`, else what Metaflow is configured for, else its local store.
+fn store(
+    arguments: &Arguments,
+    metaflow: &Settings,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    cwd: &Path,
+    local: &Path,
+) -> String {
+    if let Some(store) = &arguments.store {
+        if store.contains("://") {
+            return store.clone();
+        }
+        return cwd.join(store).to_string_lossy().into_owned();
+    }
+    let remote = match metaflow.get("DEFAULT_DATASTORE", variable).as_deref() {
+        Some("s3") => metaflow.get("DATASTORE_SYSROOT_S3", variable),
+        Some("gs") => metaflow.get("DATASTORE_SYSROOT_GS", variable),
+        _ => None,
+    };
+    remote.unwrap_or_else(|| local.to_string_lossy().into_owned())
+}
+
+/// Where the harness is kept between runs.
+fn cache(variable: &dyn Fn(&str) -> Option<OsString>) -> PathBuf {
+    let absolute = |name: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let base =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    base.unwrap_or_else(env::temp_dir).join("flowc")
+}
+
+/// Whether a module to preload is the user's own: found beside the flow file, it may do anything.
+fn is_in_tree(module: &str, code: &Path) -> bool {
+    let top = module.split(['.', ':']).next().unwrap_or_default();
+    code.join(format!("{top}.py")).exists() || code.join(top).is_dir()
+}
+
+/// `--help`, with the flow's parameters where the flow is known.
+fn help(plan: Option<&Plan>) -> String {
+    let mut text = String::from(
+        "Run a flow on this machine\n\nUsage: flowc run FLOW [OPTIONS] [--PARAM VALUE]…\n",
+    );
+    if let Some(plan) = plan {
+        let _ = writeln!(text, "\nParameters of {}:", plan.flow);
+        if plan.parameters.is_empty() {
+            text.push_str("  none\n");
+        }
+        for parameter in &plan.parameters {
+            let value = parameters::type_name(parameter).to_uppercase();
+            let _ = write!(text, "  --{} {value}", parameter.name);
+            if let Some(help) = parameter.help.as_deref().filter(|help| !help.is_empty()) {
+                let _ = write!(text, "  {help}");
+            }
+            if let Some(default) = &parameter.default {
+                let _ = write!(text, " [default: {}]", literal::to_json(default));
+            } else if parameter.required {
+                text.push_str(" [required]");
+            }
+            text.push('\n');
+        }
+    }
+    text.push_str("\nOptions:\n");
+    for (name, value, help) in OPTIONS {
+        let option = match value {
+            Some(value) => format!("--{name} {value}"),
+            None => format!("--{name}"),
+        };
+        let _ = writeln!(text, "  {option:<22} {help}");
+    }
+    let _ = write!(text, "\n{EXAMPLES}");
+    text
 }

@@ -1,0 +1,5 @@
+//! Parts of `flowc run`: its command line, the values of parameters, what people see.
+
+pub(crate) mod arguments;
+pub(crate) mod parameters;
+pub(crate) mod progress;

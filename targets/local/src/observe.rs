@@ -1,0 +1,155 @@
+//! Passes on what tasks do: to the reporter at once, to the metadata tree by a thread of its own, so that no task waits for it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+
+use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::IndexPath;
+use flowc_protocol::manifest::Manifest;
+use flowc_task::metadata::{Attempt, MetadataTree, foreach_path};
+use flowc_task::task::{Observer, Stream, TaskReport, TaskRequest};
+use serde_json::Value;
+
+use crate::report::Reporter;
+
+/// Something to enter into the metadata tree.
+pub(crate) enum Entry {
+    /// An attempt starts.
+    Started {
+        step: String,
+        index: IndexPath,
+        attempt: u32,
+    },
+    /// An attempt ended with this `data.json`.
+    Ended {
+        step: String,
+        index: IndexPath,
+        attempt: u32,
+        record: Value,
+        ok: bool,
+    },
+    /// The `data.json` of the pseudo task `_parameters`.
+    Parameters(Value),
+}
+
+/// The thread that writes the metadata tree.
+pub(crate) struct Scribe {
+    entries: Sender<Entry>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Scribe {
+    pub(crate) fn start(tree: MetadataTree, manifest: Arc<Manifest>) -> Self {
+        let (entries, incoming) = mpsc::channel();
+        let thread = std::thread::spawn(move || write(&tree, &manifest, &incoming));
+        Self { entries, thread }
+    }
+
+    pub(crate) fn entries(&self) -> Sender<Entry> {
+        self.entries.clone()
+    }
+
+    /// Waits until everything is written; all other senders must be gone.
+    pub(crate) async fn finish(self) -> io::Result<()> {
+        drop(self.entries);
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join());
+        match joined.await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(io::Error::other("the thread that writes it panicked")),
+        }
+    }
+}
+
+/// Writes entries until nobody can send any more, and returns the first error; later entries are tried all the same.
+fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) -> io::Result<()> {
+    let mut result = Ok(());
+    for entry in entries {
+        let written = match &entry {
+            Entry::Parameters(record) => tree.parameters(manifest, record),
+            Entry::Started {
+                step,
+                index,
+                attempt,
+            } => {
+                let path = foreach_path(manifest, step, index);
+                tree.started(Attempt {
+                    step,
+                    task: &index.task_id(),
+                    number: *attempt,
+                    path: &path,
+                })
+            }
+            Entry::Ended {
+                step,
+                index,
+                attempt,
+                record,
+                ok,
+            } => {
+                let path = foreach_path(manifest, step, index);
+                let attempt = Attempt {
+                    step,
+                    task: &index.task_id(),
+                    number: *attempt,
+                    path: &path,
+                };
+                tree.ended(attempt, record, *ok)
+            }
+        };
+        result = result.and(written);
+    }
+    result
+}
+
+/// The observer of all tasks of a run.
+pub(crate) struct Observed {
+    pub(crate) reporter: Arc<dyn Reporter>,
+    pub(crate) entries: Sender<Entry>,
+}
+
+impl Observed {
+    /// Enters the pseudo task `_parameters`.
+    pub(crate) fn parameters(&self, record: Value) {
+        self.enter(Entry::Parameters(record));
+    }
+
+    fn enter(&self, entry: Entry) {
+        // The thread ends only after all senders, or by a panic that `finish` reports.
+        let _ = self.entries.send(entry);
+    }
+}
+
+impl Observer for Observed {
+    fn started(&self, request: &TaskRequest, attempt: u32) {
+        self.enter(Entry::Started {
+            step: request.step.clone(),
+            index: request.index.clone(),
+            attempt,
+        });
+    }
+
+    fn line(&self, request: &TaskRequest, stream: Stream, line: &[u8]) {
+        self.reporter
+            .line(&request.step, &request.index, stream, line);
+    }
+
+    fn ended(&self, request: &TaskRequest, report: &TaskReport, record: Option<&Value>) {
+        let Some(record) = record else {
+            return;
+        };
+        let written = record.get("attempt").and_then(Value::as_u64);
+        self.enter(Entry::Ended {
+            step: request.step.clone(),
+            index: request.index.clone(),
+            attempt: report
+                .attempt
+                .or(written.map(|number| number as u32))
+                .unwrap_or_default(),
+            record: record.clone(),
+            ok: report.exit == Exit::Done,
+        });
+    }
+}

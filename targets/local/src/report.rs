@@ -1,0 +1,20 @@
+//! What a run tells whoever watches it.
+
+use std::sync::Arc;
+
+use flowc_protocol::identity::IndexPath;
+use flowc_task::task::Stream;
+
+use crate::schedule::Watcher;
+
+/// Hears all of a run: besides what the scheduler does, what the run is called and what user code prints.
+pub trait Reporter: Watcher {
+    /// The run has its id; nothing has started yet.
+    fn named(&self, _run: &str) {}
+    /// User code printed a line; without its line end, not necessarily UTF-8.
+    fn line(&self, _step: &str, _index: &IndexPath, _stream: Stream, _line: &[u8]) {}
+    /// Something went wrong that does not end the run.
+    fn trouble(&self, _text: &str) {}
+    /// The same as a watcher.
+    fn into_watcher(self: Arc<Self>) -> Arc<dyn Watcher>;
+}

@@ -1,0 +1,269 @@
+//! One run from its first file to its last: store, name, interpreter, metadata, tasks.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, task_prefix};
+use flowc_protocol::manifest::Manifest;
+use flowc_task::launch::{self, LaunchError, Launcher};
+use flowc_task::metadata::{MetadataTree, RunFacts};
+use flowc_task::signals::Stop;
+use flowc_task::store::{Store, StoreError};
+use flowc_task::task::{self, TaskReport, TaskRequest};
+use serde_json::{Map, Value};
+
+use crate::fork::ForkServer;
+use crate::interpreter;
+use crate::observe::{Observed, Scribe};
+use crate::place;
+use crate::report::Reporter;
+use crate::schedule::{Ending, Limits, RunTask, schedule};
+use crate::zygote::Recipe;
+
+/// What to run, where, and for whom.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// The flow.
+    pub manifest: Arc<Manifest>,
+    /// Folder of the flow file, absolute.
+    pub code: PathBuf,
+    /// Working folder of user code, absolute.
+    pub cwd: PathBuf,
+    /// URL of the store's root, or a folder.
+    pub store: String,
+    /// Root of the metadata tree for stores that are no folder; a folder holds its own.
+    pub metadata: PathBuf,
+    /// Values given for parameters, as typed.
+    pub parameters: Map<String, Value>,
+    /// Tags of the user.
+    pub tags: Vec<String>,
+    /// Who runs it.
+    pub user: String,
+    /// The Python interpreter.
+    pub python: PathBuf,
+    /// How tasks get their process.
+    pub start: Start,
+    /// Folder that keeps the harness between runs.
+    pub cache: PathBuf,
+    /// Workers and widths.
+    pub limits: Limits,
+}
+
+/// How tasks get their process.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// Forks of an interpreter that has imported these modules.
+    Fork {
+        /// In the flow file's order, see `flowc_core::front::python::preload`.
+        modules: Vec<String>,
+    },
+    /// An interpreter each.
+    Fresh,
+}
+
+/// A run that took place.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// Its data: a folder or URL.
+    pub location: String,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// A run that could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The interpreter does not start.
+    #[error(transparent)]
+    Python(#[from] LaunchError),
+    /// A file of ours cannot be written.
+    #[error("cannot write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl RunError {
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Runs the flow.
+pub async fn run(
+    request: RunRequest,
+    reporter: Arc<dyn Reporter>,
+    stop: Stop,
+) -> Result<Run, RunError> {
+    let work = tempfile::Builder::new()
+        .prefix("flowc-")
+        .tempdir()
+        .map_err(RunError::file(&std::env::temp_dir()))?;
+    let harness = flowc_task::harness::install(&request.cache)
+        .or_else(|_| flowc_task::harness::install(work.path()))
+        .map_err(RunError::file(work.path()))?;
+    // The interpreter takes longest to start, so the rest is done meanwhile.
+    let begin = async {
+        let store = Store::open(&request.store)?;
+        store.probe().await?;
+        let root = store.local_root().unwrap_or(&request.metadata).to_owned();
+        let flow = root.join(&request.manifest.flow);
+        let id = place::new_run(&flow).map_err(RunError::file(&flow))?;
+        place::note_latest(&flow, &id).map_err(RunError::file(&flow))?;
+        Ok::<_, RunError>((store, root, id))
+    };
+    let ((store, root, id), (launcher, version)) =
+        tokio::try_join!(begin, launcher(&request, harness))?;
+    let mut system_tags = vec![
+        format!("user:{}", request.user),
+        "runtime:flowc".to_owned(),
+        concat!("flowc_version:", env!("CARGO_PKG_VERSION")).to_owned(),
+    ];
+    system_tags.extend(version.map(|version| format!("python_version:{version}")));
+    let facts = RunFacts {
+        flow: request.manifest.flow.clone(),
+        run: id.clone(),
+        user: request.user.clone(),
+        tags: request.tags.clone(),
+        system_tags,
+        ds_type: store.kind().to_owned(),
+        ds_root: store.url().to_owned(),
+        origin_run: None,
+        script: request.manifest.file.clone(),
+    };
+    let tree = MetadataTree::enter(&root, facts).map_err(RunError::file(&root))?;
+    reporter.named(&id);
+    let scribe = Scribe::start(tree, Arc::clone(&request.manifest));
+    let location = store.locate(&format!("{}/{id}", request.manifest.flow));
+    let template = TaskRequest {
+        manifest: Arc::clone(&request.manifest),
+        run: id.clone(),
+        step: String::new(),
+        index: IndexPath::root(),
+        orchestrator_attempt: None,
+        code: request.code.clone(),
+        cwd: request.cwd.clone(),
+        work: work.path().to_owned(),
+        parameters: Arc::new(request.parameters.clone()),
+        origin_run: None,
+        tags: request.tags.clone().into(),
+        namespace: Some(format!("user:{}", request.user)),
+        username: request.user.clone(),
+    };
+    let runner = Arc::new(Tasks {
+        store,
+        launcher,
+        observed: Observed {
+            reporter: Arc::clone(&reporter),
+            entries: scribe.entries(),
+        },
+        stop: stop.clone(),
+        template,
+    });
+    let watcher = Arc::clone(&reporter).into_watcher();
+    let ending = schedule(&request.manifest, runner, request.limits, watcher, stop).await;
+    if let Err(error) = scribe.finish().await {
+        reporter.trouble(&format!(
+            "Metaflow's client may not see all of this run: cannot write metadata below {}: {error}",
+            root.display()
+        ));
+    }
+    Ok(Run {
+        id,
+        location,
+        ending,
+    })
+}
+
+/// What starts processes, and the version of its Python where it is known.
+async fn launcher(
+    request: &RunRequest,
+    harness: PathBuf,
+) -> Result<(Arc<dyn Launcher>, Option<String>), RunError> {
+    match &request.start {
+        Start::Fresh => {
+            let (python, version) = interpreter::ask(&request.python).await?;
+            let launcher: Arc<dyn Launcher> = Arc::new(launch::Interpreter { python, harness });
+            Ok((launcher, Some(version)))
+        }
+        Start::Fork { modules } => {
+            let recipe = Recipe {
+                python: request.python.clone(),
+                harness,
+                file: request.code.join(&request.manifest.file),
+                modules: modules.clone(),
+            };
+            let server = ForkServer::new(recipe);
+            let about = server.warm_up().await?;
+            let version = about
+                .python
+                .as_deref()
+                .and_then(|said| said.split(' ').next());
+            let version = version.map(str::to_owned);
+            Ok((Arc::new(server), version))
+        }
+    }
+}
+
+/// Runs tasks by the task library.
+struct Tasks {
+    store: Store,
+    launcher: Arc<dyn Launcher>,
+    observed: Observed,
+    stop: Stop,
+    template: TaskRequest,
+}
+
+#[async_trait]
+impl RunTask for Tasks {
+    async fn run(&self, step: &str, index: IndexPath, start: u32) -> TaskReport {
+        let request = TaskRequest {
+            step: step.to_owned(),
+            index,
+            orchestrator_attempt: Some(start),
+            ..self.template.clone()
+        };
+        let launcher = self.launcher.as_ref();
+        let report = task::run(
+            &self.store,
+            &request,
+            launcher,
+            &self.observed,
+            self.stop.clone(),
+        )
+        .await;
+        if step == request.manifest.start && report.exit == Exit::Done {
+            self.enter_parameters(&request).await;
+        }
+        report
+    }
+}
+
+impl Tasks {
+    /// The first step has left the task `_parameters` behind, which the observer does not hear of.
+    async fn enter_parameters(&self, request: &TaskRequest) {
+        let task = task_prefix(&request.manifest.flow, &request.run, PARAMETERS_STEP, "t");
+        let bytes = self.store.get(&format!("{task}/0.data.json")).await;
+        let record = bytes
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(record) = record {
+            self.observed.parameters(record);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! `flowc run` as people use it: the program, real Python, a store in a temporary folder.
+
+#[path = "run_local/ends.rs"]
+mod ends;
+#[path = "run_local/isolation.rs"]
+mod isolation;
+#[path = "run_local/metaflow.rs"]
+mod metaflow;
+#[path = "run_local/refusals.rs"]
+mod refusals;
+#[path = "run_local/runs.rs"]
+mod runs;
+#[path = "run_local/world.rs"]
+mod world;

@@ -1,0 +1,139 @@
+//! What is refused before anything runs, and how it is said.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
+
+use super::world::{Output, World};
+
+const FLOW: &str = "
+class F(FlowSpec):
+    alpha = Parameter('alpha', type=int, required=True)
+
+    @step
+    def start(self):
+        open('ran', 'w').close()
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+
+/// Nothing ran, the command ended with 2, and it said all of this.
+#[track_caller]
+fn refused(world: &World, output: &Output, said: &[&str]) {
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    for said in said {
+        assert!(output.stderr.contains(said), "no `{said}` in\n{}", output.stderr);
+    }
+    assert!(!world.path().join("ran").exists());
+}
+
+#[test]
+fn values_are_checked_before_anything_runs() {
+    let world = World::new(FLOW);
+    refused(
+        &world,
+        &world.run(&[]),
+        &["FC4001", "`alpha` needs a value", "METAFLOW_RUN_ALPHA", "flow.py:"],
+    );
+    refused(
+        &world,
+        &world.run(&["--alpha", "1", "--alhpa", "2"]),
+        &["FC4002", "alhpa", "did you mean `--alpha`"],
+    );
+    refused(
+        &world,
+        &world.run(&["--alpha", "high"]),
+        &["FC4003", "`high` is not a whole number"],
+    );
+    refused(&world, &world.run(&["--alpha"]), &["FC4003", "there is no value"]);
+    refused(
+        &world,
+        &world.run(&["--beta", "1", "--gamma", "2"]),
+        &["`beta`", "`gamma`", "FC4001"],
+    );
+    refused(
+        &world,
+        &world.run(&["--alpha", "1", "--max-workers", "none"]),
+        &["--max-workers needs a whole number"],
+    );
+}
+
+#[test]
+fn a_missing_python_is_named_with_who_chose_it() {
+    let world = World::new(FLOW);
+    let arguments = ["--alpha", "1", "--python", "/no/such/python"];
+    refused(
+        &world,
+        &world.run(&arguments),
+        &["FC4004", "/no/such/python", "--python", "virtual environment"],
+    );
+    let mut command = world.command(&["--alpha", "1"]);
+    command.env_remove("FLOWC_PYTHON").env_remove("VIRTUAL_ENV").env("PATH", "/nowhere");
+    refused(&world, &super::world::output(&mut command), &["FC4004", "python3"]);
+    for arguments in [&["--alpha", "1"][..], &["--alpha", "1", "--no-fork"]] {
+        let mut command = world.command(arguments);
+        command.env("FLOWC_PYTHON", "/bin/false");
+        refused(&world, &super::world::output(&mut command), &["FC4004", "/bin/false", "FLOWC_PYTHON"]);
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_named_within_seconds() {
+    let world = World::new(FLOW);
+    let began = Instant::now();
+    world.write("file", "");
+    refused(
+        &world,
+        &world.run(&["--alpha", "1", "--store", "file/below"]),
+        &["FC4005", "file/below"],
+    );
+    refused(
+        &world,
+        &world.run(&["--alpha", "1", "--store", "ftp://host/flows"]),
+        &["FC4005", "ftp://host/flows"],
+    );
+    let locked = world.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
+    let is_root = fs::write(locked.join("probe"), "").is_ok();
+    if !is_root {
+        refused(
+            &world,
+            &world.run(&["--alpha", "1", "--store", "locked"]),
+            &["FC4005", "locked"],
+        );
+    }
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_foreach_over_the_limit_ends_the_run_and_names_the_option() {
+    let world = World::foreach("", 101, "pass", "pass");
+    let output = world.run(&[]);
+    assert_eq!(output.code, Some(1));
+    for said in ["FC4006", "101 elements", "--max-num-splits 101", "`start`"] {
+        assert!(output.stderr.contains(said), "no `{said}` in\n{}", output.stderr);
+    }
+    assert_eq!(world.committed("start"), ["t"]);
+    assert!(world.committed("body").is_empty());
+}
+
+#[test]
+fn metaflows_service_is_warned_about() {
+    let world = World::new(FLOW);
+    let mut command = world.command(&["--alpha", "1"]);
+    command.env("METAFLOW_SERVICE_URL", "https://metaflow.example.com");
+    let output = super::world::output(&mut command);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stderr.contains("FC4007"), "{}", output.stderr);
+}
+
+#[test]
+fn help_lists_the_flows_parameters() {
+    let output = World::new(FLOW).run(&["--help"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stdout.contains("--alpha INT"), "{}", output.stdout);
+    assert!(output.stdout.contains("--max-workers"), "{}", output.stdout);
+}
