@@ -198,13 +198,22 @@ impl Attempt<'_> {
             claim: uuid::Uuid::new_v4().simple().to_string(),
             count: record.ours.as_ref().and_then(|ours| ours.count),
             foreach: inputs.frames.clone(),
-            known: inputs.known.clone(),
+            known: self.known_after(inputs),
             data: record,
         };
         let winner = commit::commit(self.store, &self.place, &commit).await?;
         let winner = winner.unwrap_or(commit);
         commit::mend(self.store, &self.place, &winner).await?;
         Ok(adopted(None, winner))
+    }
+
+    /// The known blobs that are in the store once this task has committed: the first step puts them before user code,
+    /// and others hand on what their parents say.
+    pub(crate) fn known_after(&self, inputs: &Inputs) -> Option<String> {
+        if self.request.step == self.request.manifest.start {
+            return Some(self.known.digest());
+        }
+        inputs.known.clone()
     }
 
     fn exhausted(&self, error: Option<String>) -> TaskReport {

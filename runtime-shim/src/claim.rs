@@ -83,6 +83,7 @@ impl Claim<'_> {
             if self.number > 0
                 && let Some(commit) = commit::find(store, &self.parameters_place()).await?
             {
+                commit::mend(store, &self.parameters_place(), &commit).await?;
                 parameters = None;
                 inputs = vec![inputs::parameters(&manifest.flow, &request.run, &commit)];
             }
@@ -156,7 +157,7 @@ impl Claim<'_> {
             request,
             step,
             place,
-            known,
+            known: _,
             blobs: _,
         } = self.attempt;
         let count = match step.kind {
@@ -175,18 +176,13 @@ impl Claim<'_> {
         };
         let record = self.record(outputs, ours);
         commit::record(store, place, &record).await?;
-        let known = if self.is_first_step() {
-            Some(known.digest())
-        } else {
-            self.inputs.known.clone()
-        };
         let result = Commit {
             protocol: PROTOCOL,
             attempt: self.number,
             claim: self.mark.clone(),
             count,
             foreach: self.inputs.frames.clone(),
-            known,
+            known: self.attempt.known_after(&self.inputs),
             data: record,
         };
         if let Some(winner) = commit::commit(store, place, &result).await? {

@@ -219,3 +219,115 @@ impl Observer for Lines {
         self.0.lock().unwrap().push((stream, line.to_vec()));
     }
 }
+
+/// Packs a bed's code as `flowc deploy` does and puts it into the store; the value of `FLOWC_PACKAGE`.
+pub fn put_package(bed: &Bed) -> String {
+    use sha2::{Digest, Sha256};
+    use std::io::Write;
+    let mut tar = tar::Builder::new(Vec::new());
+    let flow = std::fs::read(bed.folder.path().join("code/flow.py")).unwrap();
+    let plan = serde_json::to_vec(&*bed.manifest).unwrap();
+    for (name, bytes) in [("flow.py", flow), ("plan.json", plan)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes.as_slice())
+            .unwrap();
+    }
+    let tar = tar.into_inner().unwrap();
+    let sha256 = flowc_protocol::known::hex(&Sha256::digest(&tar));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&tar).unwrap();
+    let flow = &bed.manifest.flow;
+    let key = flowc_protocol::identity::package_key(flow, &sha256);
+    let path = bed.store.local_root().unwrap().join(key);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, gzip.finish().unwrap()).unwrap();
+    flowc_protocol::identity::package_name(flow, &sha256)
+}
+
+/// The shim, about to run a step of a packaged flow on a local store in `folder/store`.
+pub fn shim(folder: &Path, package: &str, step: &str, index: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_flowc-shim"));
+    command
+        .args(["step", step])
+        .env("FLOWC_STORE", folder.join("store"))
+        .env("FLOWC_PACKAGE", package)
+        .env("FLOWC_RUN", "argo:test")
+        .env("FLOWC_INDEX", index)
+        .env("FLOWC_ATTEMPT", "0")
+        .env("FLOWC_PROTOCOL", flowc_protocol::PROTOCOL.to_string())
+        .env("FLOWC_WORK", folder.join("work"))
+        .env("FLOWC_PYTHON", python());
+    command
+}
+
+/// Copies a folder and what is below it.
+pub fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Checks that nothing half-made can be seen in a local store: every JSON parses, every blob that a record names is
+/// there and has the digest of its name, and there is nothing else than known kinds of files.
+pub fn check_store(root: &Path, flow: &str) {
+    let mut pending = vec![root.to_owned()];
+    while let Some(folder) = pending.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let key = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            if path.is_dir() {
+                if name != ".flowc-tmp" {
+                    pending.push(path);
+                }
+            } else if key.starts_with(&format!("{flow}/data/")) {
+                if !name.ends_with("_meta") {
+                    check_blob(&path, &name);
+                }
+            } else if path.extension().is_some_and(|end| end == "json") || name == "commit" {
+                let text = std::fs::read(&path).unwrap();
+                let value: Value =
+                    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{key}: {error}"));
+                let record = if name == "commit" {
+                    &value["data"]
+                } else {
+                    &value
+                };
+                for (artifact, blob) in record["objects"].as_object().into_iter().flatten() {
+                    let blob = blob.as_str().unwrap();
+                    let path = root.join(flow).join("data").join(&blob[..2]).join(blob);
+                    assert!(path.is_file(), "{key} names {artifact}, which is not there");
+                }
+            } else {
+                let known = [".log", ".DONE.lock", ".tgz"];
+                assert!(
+                    known.iter().any(|end| name.ends_with(end)),
+                    "{key} is unknown"
+                );
+            }
+        }
+    }
+}
+
+fn check_blob(path: &Path, name: &str) {
+    use std::io::Read;
+    let bytes = std::fs::read(path).unwrap();
+    let mut plain = Vec::new();
+    let unpacked = flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain);
+    let content = if unpacked.is_ok() { plain } else { bytes };
+    assert_eq!(flowc_protocol::known::key_of(&content), name);
+}
