@@ -56,7 +56,7 @@ pub(crate) fn documents(
     let mut files = vec![("workflow-template.yaml", vec![template])];
     if let Some(schedule) = &plan.schedule {
         let spec = CronSpec {
-            schedules: vec![schedule.cron.clone()],
+            schedules: vec![in_numbers(&schedule.cron)],
             timezone: schedule.timezone.clone(),
             starting_deadline_seconds: STARTING_DEADLINE_S,
             workflow_spec: json!({"workflowTemplateRef": {"name": names::template_name(plan)}}),
@@ -70,6 +70,31 @@ pub(crate) fn documents(
         files.push(("rbac.yaml", objects.to_vec()));
     }
     (files, found)
+}
+
+/// A cron expression with numbers for the names of months and days:
+/// the CRDs of Argo 4.0 refuse names, those of 4.1 take them again (`schedules`, its pattern).
+fn in_numbers(cron: &str) -> String {
+    const NAMES: [&[&str]; 2] = [
+        &[
+            "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+        ],
+        &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
+    ];
+    let mut fields: Vec<String> = cron
+        .split_whitespace()
+        .map(str::to_ascii_uppercase)
+        .collect();
+    // Months are counted from 1, days of the week from 0.
+    for (place, first, names) in [(3, 1, NAMES[0]), (4, 0, NAMES[1])] {
+        let Some(field) = fields.get_mut(place) else {
+            continue;
+        };
+        for (index, name) in names.iter().enumerate() {
+            *field = field.replace(name, &(index + first).to_string());
+        }
+    }
+    fields.join(" ")
 }
 
 fn object<T>(plan: &Plan, options: &Options, kind: &'static str, content: T) -> Object<T> {

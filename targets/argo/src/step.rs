@@ -6,8 +6,9 @@ use flowc_core::ir::plan::{PlanStep, Resources as Wanted, StepKind};
 use flowc_core::source::Span;
 use flowc_protocol::environment;
 use flowc_protocol::exit::Exit;
+use flowc_target::Options;
 use flowc_target::literal::{as_text, to_json};
-use flowc_target::{Options, profile};
+use flowc_target::profile::{self, ImagePullPolicy};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -62,7 +63,10 @@ pub(crate) fn template(
             .collect(),
         container: Some(Container {
             image: attributes.checked("image", profile::is_image),
-            image_pull_policy: attributes.text("image_pull_policy"),
+            image_pull_policy: attributes
+                .text("image_pull_policy")
+                .and_then(|word| ImagePullPolicy::parse(&word))
+                .map(|policy| policy.as_str().to_owned()),
             args: vec![step.name.clone()],
             env: looped.then_some(index).into_iter().collect(),
             env_from: attributes.secrets(options),

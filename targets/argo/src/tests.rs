@@ -242,7 +242,7 @@ fn a_schedule_is_a_cron_workflow() {
     );
     let cron = &files[1].1[0];
     assert_eq!(cron["metadata"]["name"], "shop-f");
-    assert_eq!(cron["spec"]["schedules"], json!(["0 6 * * MON-FRI"]));
+    assert_eq!(cron["spec"]["schedules"], json!(["0 6 * * 1-5"]));
     assert_eq!(cron["spec"]["timezone"], "Europe/Berlin");
     assert_eq!(
         cron["spec"]["workflowSpec"]["workflowTemplateRef"]["name"],

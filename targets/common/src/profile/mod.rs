@@ -295,6 +295,13 @@ pub enum ImagePullPolicy {
 }
 
 impl ImagePullPolicy {
+    /// The policy of that name in any case: Metaflow takes `always`, Kubernetes does not.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Always, Self::IfNotPresent, Self::Never]
+            .into_iter()
+            .find(|policy| policy.as_str().eq_ignore_ascii_case(word))
+    }
+
     /// As Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
