@@ -13,7 +13,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use crate::edges::dependencies;
 use crate::kubernetes;
 use crate::layout::Expr;
-use crate::names::{DAG_ID, TASK_ID_MAX, body_function, body_group, variable};
+use crate::names::{TASK_ID_MAX, body_function, body_group, dag_id, variable};
 use crate::params::{RESUME, params};
 use crate::pyrepr::{block, quoted};
 
@@ -35,8 +35,11 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
         bodies: bodies(plan),
         found: Diagnostics::default(),
     };
+    if let Err(error) = options.profile.remote_store("airflow", &["s3", "gs", "az"]) {
+        emitter.found.push(*error);
+    }
     emitter.check_names();
-    let dag_id = DAG_ID.legal(&plan.flow);
+    let dag_id = dag_id(plan);
     let statements = emitter.statements();
     let arguments = emitter.arguments(&dag_id);
     let text = render(&emitter, statements, arguments);
@@ -164,11 +167,13 @@ impl Emitter<'_> {
         let (pod, found) = kubernetes::pod(step, self.options);
         self.found.extend(found);
         arguments.extend(pod);
+        // `@catch` gets a start of its own, to take the loss of the last process that ran user code.
+        let own_retries = step.retry.times + u32::from(step.catch.is_some());
+        if own_retries > 0 {
+            let retries = own_retries + INFRASTRUCTURE_RETRIES;
+            arguments.push(("retries", Expr::int(retries)));
+        }
         if step.retry.times > 0 {
-            arguments.push((
-                "retries",
-                Expr::int(step.retry.times + INFRASTRUCTURE_RETRIES),
-            ));
             arguments.push(("retry_delay", seconds(step.retry.delay_s)));
         }
         if let Some(timeout_s) = step.timeout_s {
@@ -287,6 +292,7 @@ impl Emitter<'_> {
                 environment::PROTOCOL.to_owned(),
                 Expr::text(PROTOCOL.to_string()),
             ),
+            (environment::WORK.to_owned(), Expr::text("/flowc/work")),
             (
                 environment::REPORT.to_owned(),
                 Expr::text("/dev/termination-log"),

@@ -5,6 +5,7 @@ use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::{PlanStep, Resources};
 use flowc_core::source::Span;
 use flowc_target::Options;
+use flowc_target::profile::{ImagePullPolicy, Setting};
 use indexmap::IndexMap;
 
 use crate::layout::Expr;
@@ -47,6 +48,25 @@ pub(crate) fn constants(options: &Options) -> Vec<Argument> {
                 ]),
             ),
             ("volume_mounts", Expr::Code("[MOUNT]".to_owned())),
+            ("security_context", Expr::Code("SECURITY".to_owned())),
+        ],
+    );
+    // What restricted namespaces ask of every container, short of a user id, which is the image's business.
+    let security = Expr::call(
+        "k8s.V1SecurityContext",
+        vec![
+            (
+                "allow_privilege_escalation",
+                Expr::Data(Literal::Bool(false)),
+            ),
+            (
+                "capabilities",
+                Expr::Code("k8s.V1Capabilities(drop=[\"ALL\"])".to_owned()),
+            ),
+            (
+                "seccomp_profile",
+                Expr::Code("k8s.V1SeccompProfile(type=\"RuntimeDefault\")".to_owned()),
+            ),
         ],
     );
     vec![
@@ -60,6 +80,7 @@ pub(crate) fn constants(options: &Options) -> Vec<Argument> {
             "MOUNT",
             Expr::Code("k8s.V1VolumeMount(name=\"flowc\", mount_path=\"/flowc\")".to_owned()),
         ),
+        ("SECURITY", security),
         ("SHIM", shim),
         (
             "REQUESTS",
@@ -211,14 +232,10 @@ impl Mapper<'_> {
                 self.arguments.push((argument, text(value)));
             }
         }
-        let policies = ["Always", "IfNotPresent", "Never"];
-        if let Some(word) = self.word("image_pull_policy") {
-            // Metaflow takes it in any case, Kubernetes does not.
-            let policy = policies
-                .into_iter()
-                .find(|policy| policy.eq_ignore_ascii_case(&word));
-            let argument = policy.map(|policy| ("image_pull_policy", Expr::text(policy)));
-            self.arguments.extend(argument);
+        let word = self.word("image_pull_policy");
+        if let Some(policy) = word.as_deref().and_then(ImagePullPolicy::parse) {
+            let policy = Expr::text(policy.as_str());
+            self.arguments.push(("image_pull_policy", policy));
         }
     }
 
@@ -378,7 +395,7 @@ fn dictionary(entries: impl IntoIterator<Item = (&'static str, Expr)>) -> Expr {
     )
 }
 
-fn settings(settings: &IndexMap<String, flowc_target::profile::Setting<String>>) -> Expr {
+fn settings(settings: &IndexMap<String, Setting<String>>) -> Expr {
     Expr::Dict(
         settings
             .iter()

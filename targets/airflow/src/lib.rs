@@ -23,10 +23,11 @@
 //! the operator makes it in the worker from the count in the termination message, since `expand` needs a list.
 //! Its length is bounded by Airflow's own `max_map_length`; the operator says so before Airflow does.
 //!
-//! Retries are counted by the shim, in the store.
-//! It ends with an exit code that means "not again" when the attempts of user code are used up,
-//! and the operator turns each such code (10, 20, 21, 22) into `AirflowFailException`;
-//! everything else, a lost pod or a full disk, is tried again, so `retries` is larger than what the author wrote.
+//! The shim counts the starts of user code, in the store, and Airflow the starts of pods: `retries` is three larger than
+//! what the author wrote, for pods that are lost.
+//! The operator turns exit codes that mean "not again" (10, 20, 21, 22) into `AirflowFailException`, and so it does with 1,
+//! user code that failed, where the step has no retries of its own.
+//! Everything else, a lost pod or a full disk, is tried again.
 //!
 //! No text of a user meets Jinja: of all fields only `index` is a template field, and its values are digits.
 //!

@@ -6,7 +6,7 @@ use flowc_target::{Case, NameRule};
 /// A DAG's id.
 /// Airflow: letters, digits, `_`, `-` and `.`, at most 250 (`airflow/utils/helpers.py`, `validate_key`, read in 2.11.2).
 /// It names the file too, so a name starts and ends with a letter or digit.
-pub(crate) const DAG_ID: NameRule = NameRule {
+const DAG_ID: NameRule = NameRule {
     what: "DAG",
     max: 250,
     case: Case::Any,
@@ -15,6 +15,14 @@ pub(crate) const DAG_ID: NameRule = NameRule {
     reserved: &[],
     reserved_prefix: "",
 };
+
+/// The DAG's id: the flow's name, with the project's and a dot in front if there is one.
+pub(crate) fn dag_id(plan: &Plan) -> String {
+    match &plan.project {
+        Some(project) => DAG_ID.legal(&format!("{}.{}", project.name, plan.flow)),
+        None => DAG_ID.legal(&plan.flow),
+    }
+}
 
 /// Longest task id, in bytes. Airflow: 250, as for DAGs.
 pub(crate) const TASK_ID_MAX: usize = 250;
