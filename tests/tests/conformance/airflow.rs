@@ -1,0 +1,224 @@
+//! Real Airflow 3 and 2.11 import the DAG files, and ruff finds them formatted and free of what Airflow 3 removed.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use flowc_airflow::Airflow;
+use flowc_core::ir::flow::Literal;
+use flowc_core::ir::plan::{Plan, StepId, StepKind};
+use flowc_tests::{repo_root, temp_dir};
+use serde_json::{Value, json};
+
+use super::{Written, bundles, feed, json, tool};
+
+#[test]
+fn airflow_3_reads_the_dags() {
+    read_by("airflow3", "3.3.2");
+}
+
+#[test]
+fn airflow_2_reads_the_dags() {
+    read_by("airflow2", "2.11.2");
+}
+
+/// Airflow, in one process for all files: its import takes seconds.
+#[track_caller]
+fn read_by(name: &str, version: &str) {
+    let folder = temp_dir();
+    let files = bundles(&Airflow, folder.path());
+    let mut command = Command::new(tool(name));
+    command
+        .arg(repo_root().join("tests/beds/airflow/read_dags.py"))
+        .args(files.iter().map(|file| &file.path));
+    let read = json(feed(&mut command, ""));
+    assert_eq!(read["airflow"], version);
+    for file in &files {
+        let path = file.path.display().to_string();
+        let read = &read["files"][&path];
+        assert_eq!(read["errors"], json!({}), "{path}");
+        let [dag] = &read["dags"].as_array().unwrap()[..] else {
+            panic!("{path}: not one DAG");
+        };
+        check_round_trip(&path, dag);
+        if let Some(plan) = &file.plan {
+            check_graph(&path, dag, plan);
+            check_facts(&path, dag, plan);
+        }
+    }
+}
+
+/// The serialised form, which is all that the scheduler reads, has the same edges.
+#[track_caller]
+fn check_round_trip(path: &str, dag: &Value) {
+    assert_eq!(dag["stable"], true, "{path}");
+    for (name, task) in dag["tasks"].as_object().unwrap() {
+        let decoded = &dag["decoded"][name];
+        assert_eq!(decoded["downstream"], task["downstream"], "{path}: {name}");
+        assert_eq!(decoded["mapped"], task["mapped"], "{path}: {name}");
+        assert_eq!(task["template_fields"], json!(["index"]), "{path}: {name}");
+    }
+}
+
+/// Every edge of the flow is there, and no other but those by which Airflow hands out the indices.
+#[track_caller]
+fn check_graph(path: &str, dag: &Value, plan: &Plan) {
+    let name = |id: &StepId| plan.steps[*id].name.clone();
+    let tasks = dag["tasks"].as_object().unwrap();
+    assert_eq!(tasks.len(), plan.steps.len(), "{path}");
+    for (id, step) in plan.steps.iter() {
+        let task = &tasks[&step.name];
+        let mut expect: BTreeSet<String> = step.next.iter().map(name).collect();
+        let body = |inner: &&StepId| plan.steps[**inner].foreach.last() == Some(&id);
+        let handles: Vec<StepId> = plan.steps.handles().collect();
+        expect.extend(handles.iter().filter(body).map(name));
+        let found: BTreeSet<String> = task["downstream"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(found, expect, "{path}: {}", step.name);
+
+        let in_foreach = !step.foreach.is_empty();
+        let mapped = task["mapped"] == true || task["group_mapped"] == true;
+        assert_eq!(mapped, in_foreach, "{path}: {}", step.name);
+        let closes_foreach = match step.kind {
+            StepKind::Join { split } => matches!(plan.steps[split].kind, StepKind::Foreach { .. }),
+            StepKind::Linear
+            | StepKind::Split { .. }
+            | StepKind::Foreach { .. }
+            | StepKind::End => false,
+        };
+        let rule = if closes_foreach {
+            "none_failed"
+        } else {
+            "all_success"
+        };
+        assert_eq!(task["trigger_rule"], rule, "{path}: {}", step.name);
+        let own = step.retry.times + u32::from(step.catch.is_some());
+        assert_eq!(task["retries"], own + 3, "{path}: {}", step.name);
+        if step.retry.times > 0 {
+            assert_eq!(
+                task["retry_delay_s"],
+                f64::from(step.retry.delay_s),
+                "{path}: {}",
+                step.name
+            );
+        }
+        let limited = task["execution_timeout_s"].as_f64();
+        assert_eq!(
+            limited.is_some(),
+            step.timeout_s.is_some(),
+            "{path}: {}",
+            step.name
+        );
+        if let (Some(limit), Some(timeout)) = (limited, step.timeout_s) {
+            assert!(limit >= f64::from(timeout + 60), "{path}: {}", step.name);
+        }
+    }
+}
+
+/// Texts and values arrive as they were written.
+#[track_caller]
+fn check_facts(path: &str, dag: &Value, plan: &Plan) {
+    let project = plan
+        .project
+        .as_ref()
+        .map(|project| format!("{}.", project.name));
+    let dag_id = format!("{}{}", project.unwrap_or_default(), plan.flow);
+    assert_eq!(dag["dag_id"], dag_id, "{path}");
+    assert_eq!(dag["catchup"], false, "{path}");
+    let doc = plan.doc.as_ref().map(|doc| format!("{doc}\n"));
+    assert_eq!(dag["doc_md"], json!(doc), "{path}");
+    match &plan.schedule {
+        Some(schedule) => {
+            let timetable = dag["timetable"].to_string();
+            assert!(
+                timetable.contains("CronTriggerTimetable"),
+                "{path}: {timetable}"
+            );
+            assert!(timetable.contains(&schedule.cron), "{path}: {timetable}");
+            let zone = schedule.timezone.as_deref().unwrap_or("UTC");
+            assert!(timetable.contains(zone), "{path}: {timetable}");
+        }
+        None => assert!(!dag["timetable"].to_string().contains("Cron"), "{path}"),
+    }
+    let params = dag["params"].as_object().unwrap();
+    assert_eq!(params.len(), plan.parameters.len() + 1, "{path}");
+    assert_eq!(params["flowc_run"]["default"], "", "{path}");
+    for parameter in &plan.parameters {
+        let param = &params[&parameter.name];
+        let shown = format!("{path}: {}", parameter.name);
+        match &parameter.default {
+            Some(default) => {
+                let default = plain(default);
+                assert_eq!(param["default"], default, "{shown}");
+            }
+            None if parameter.required => assert_eq!(param.get("default"), None, "{shown}"),
+            None => assert_eq!(param["default"], Value::Null, "{shown}"),
+        }
+        assert_eq!(param["description"], json!(parameter.help), "{shown}");
+    }
+}
+
+/// The literal as JSON.
+fn plain(literal: &Literal) -> Value {
+    match literal {
+        Literal::None => Value::Null,
+        Literal::Bool(value) => json!(value),
+        Literal::Int(value) => json!(value),
+        Literal::Float(value) => json!(value),
+        Literal::Str(value) => json!(value),
+        Literal::List(items) => items.iter().map(plain).collect(),
+        Literal::Dict(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.clone(), plain(value)))
+            .collect(),
+    }
+}
+
+#[test]
+fn ruff_finds_nothing() {
+    let folder = temp_dir();
+    let files = bundles(&Airflow, folder.path());
+    let paths = || files.iter().map(|file: &Written| &file.path);
+    let python = tool("lint");
+    let ruff = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(["-m", "ruff"]).args(arguments).args(paths());
+        feed(&mut command, "")
+    };
+    // AIR: what Airflow 3 removed or moved; F: undefined and unused names; E9: what does not parse.
+    let (well, text) = ruff(&[
+        "check",
+        "--isolated",
+        "--preview",
+        "--no-cache",
+        "--select",
+        "AIR,F,E9",
+    ]);
+    assert!(well, "{text}");
+    let (well, text) = ruff(&[
+        "format",
+        "--isolated",
+        "--no-cache",
+        "--line-length",
+        "100",
+        "--diff",
+    ]);
+    assert!(well, "{text}");
+}
+
+/// Python itself compiles the files, also in the way an interpreter without Airflow would.
+#[test]
+fn python_compiles_the_files() {
+    let folder = temp_dir();
+    let files = bundles(&Airflow, folder.path());
+    let mut command = Command::new(tool("lint"));
+    command
+        .args(["-W", "error", "-c"])
+        .arg("import sys\nfor path in sys.argv[1:]: compile(open(path, encoding='utf-8').read(), path, 'exec')")
+        .args(files.iter().map(|file| &file.path));
+    let (well, text) = feed(&mut command, "");
+    assert!(well, "{text}");
+}
