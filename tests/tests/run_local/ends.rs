@@ -13,7 +13,8 @@ fn send(signal: &str, child: &Child) {
 
 /// A foreach of 4 whose tasks say that they run and then sleep for ever.
 fn sleepers(body: &str) -> World {
-    let body = format!("open(f'up-{{self.input}}', 'w').close()\n{body}\nimport time\ntime.sleep(3600)");
+    let body =
+        format!("open(f'up-{{self.input}}', 'w').close()\n{body}\nimport time\ntime.sleep(3600)");
     World::foreach("", 4, &body, "pass")
 }
 
@@ -38,11 +39,23 @@ class F(FlowSpec):
     );
     let output = world.run(&[]);
     assert_eq!(output.code, Some(1));
-    assert!(output.stderr.contains("self.shards['north']"), "{}", output.stderr);
-    assert!(output.stderr.contains("KeyError: 'north'"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("self.shards['north']"),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output.stderr.contains("KeyError: 'north'"),
+        "{}",
+        output.stderr
+    );
     assert!(output.stderr.contains("train/t"), "{}", output.stderr);
     for ours in ["flowc/run_step.py", "harness", "importlib"] {
-        assert!(!output.stderr.contains(ours), "{ours} in\n{}", output.stderr);
+        assert!(
+            !output.stderr.contains(ours),
+            "{ours} in\n{}",
+            output.stderr
+        );
     }
     assert_eq!(world.committed("start"), ["t"]);
     assert!(world.committed("end").is_empty());
@@ -69,7 +82,12 @@ fn an_empty_foreach_fails_and_is_not_retried() {
 
 #[test]
 fn an_artifact_that_does_not_pickle_is_named() {
-    let world = World::foreach("", 1, "self.lock_of_mine = __import__('threading').Lock()", "pass");
+    let world = World::foreach(
+        "",
+        1,
+        "self.lock_of_mine = __import__('threading').Lock()",
+        "pass",
+    );
     let output = world.run(&[]);
     assert_eq!(output.code, Some(1), "{}", output.stderr);
     assert!(output.stderr.contains("lock_of_mine"), "{}", output.stderr);
@@ -80,7 +98,11 @@ fn a_task_killed_by_a_signal_says_which() {
     let world = World::foreach("", 1, "import os\nos.kill(os.getpid(), 9)", "pass");
     let output = world.run(&[]);
     assert_eq!(output.code, Some(1), "{}", output.stderr);
-    assert!(output.stderr.contains("SIGKILL") || output.stderr.contains("signal 9"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("SIGKILL") || output.stderr.contains("signal 9"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
@@ -94,8 +116,16 @@ fn the_first_interrupt_ends_tasks_in_order() {
     send("INT", &child);
     let output = ended(child.wait_with_output().unwrap());
     assert_eq!(output.code, Some(130), "{}", output.stderr);
-    assert!(output.stderr.contains("body/t-0, body/t-1, body/t-2"), "{}", output.stderr);
-    assert!(output.stderr.contains("flowc run flow.py"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("body/t-0, body/t-1, body/t-2"),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output.stderr.contains("flowc run flow.py"),
+        "{}",
+        output.stderr
+    );
     assert!(world.path().join("bye-2").exists());
     assert!(!world.path().join("up-3").exists());
     assert!(world.committed("body").is_empty());
@@ -104,7 +134,9 @@ fn the_first_interrupt_ends_tasks_in_order() {
 
 #[test]
 fn the_second_interrupt_ends_tasks_at_once() {
-    let world = sleepers("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('armed', 'w').close()");
+    let world = sleepers(
+        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('armed', 'w').close()",
+    );
     let child = world.marked(&[]).spawn().unwrap();
     world.wait_for("armed");
     let began = std::time::Instant::now();
@@ -133,7 +165,12 @@ fn nothing_outlives_a_killed_flowc() {
 
 #[test]
 fn what_a_task_leaves_in_the_background_ends_with_it() {
-    let world = World::foreach("", 2, "import subprocess\nsubprocess.Popen(['sleep', '3600'])", "pass");
+    let world = World::foreach(
+        "",
+        2,
+        "import subprocess\nsubprocess.Popen(['sleep', '3600'])",
+        "pass",
+    );
     let child = world.marked(&[]).spawn().unwrap();
     let output = ended(child.wait_with_output().unwrap());
     assert_eq!(output.code, Some(0), "{}", output.stderr);

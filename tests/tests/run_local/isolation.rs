@@ -42,7 +42,12 @@ fn module_level_state_is_fresh_in_every_task() {
 
 #[test]
 fn a_module_beside_the_flow_is_read_anew_by_every_task() {
-    let world = World::foreach("import beside", 2, "self.n = beside.count()", "print([task.n for task in inputs])");
+    let world = World::foreach(
+        "import beside",
+        2,
+        "self.n = beside.count()",
+        "print([task.n for task in inputs])",
+    );
     world.write(
         "beside.py",
         "calls = 0\ndef count():\n    global calls\n    calls += 1\n    return calls\n",
@@ -76,14 +81,23 @@ fn a_preloaded_package_that_starts_threads_is_not_forked() {
     let mut command = world.command(&[]);
     command.env("PYTHONPATH", world.path().join("lib"));
     let output = super::world::output(&mut command);
-    assert_eq!(output.stdout, "[join/t] [True, True]\n", "{}", output.stderr);
+    assert_eq!(
+        output.stdout, "[join/t] [True, True]\n",
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn numpy_and_scikit_learn_fork() {
     let head = "import os\nimport numpy\nfrom sklearn import linear_model";
     let body = "numpy.ones((200, 200)) @ numpy.ones((200, 200))\nself.parent = os.getppid()";
-    let world = World::foreach(head, 3, body, "import sys\nprint(len({task.parent for task in inputs}), os.getppid() == inputs[0].parent)");
+    let world = World::foreach(
+        head,
+        3,
+        body,
+        "import sys\nprint(len({task.parent for task in inputs}), os.getppid() == inputs[0].parent)",
+    );
     // With a fresh interpreter for each task the parent is flowc itself, and with a fork it is the warm interpreter.
     assert_eq!(world.runs(&[]).stdout, "[join/t] 1 True\n");
 }

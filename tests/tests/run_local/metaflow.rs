@@ -81,13 +81,38 @@ fn metaflows_own_commands_work() {
     let world = flow();
     let run = world.latest();
     let run = run.file_name().unwrap().to_str().unwrap();
-    let logs = output(&mut metaflow(&world, &["flow.py", "logs", &format!("{run}/body/t-2")]));
-    assert!(logs.stdout.contains("squared 2"), "{}\n{}", logs.stdout, logs.stderr);
-    let dump = output(&mut metaflow(&world, &["flow.py", "dump", &format!("{run}/join/t")]));
-    assert!(dump.stdout.contains("total"), "{}\n{}", dump.stdout, dump.stderr);
+    let logs = output(&mut metaflow(
+        &world,
+        &["flow.py", "logs", &format!("{run}/body/t-2")],
+    ));
+    assert!(
+        logs.stdout.contains("squared 2"),
+        "{}\n{}",
+        logs.stdout,
+        logs.stderr
+    );
+    let dump = output(&mut metaflow(
+        &world,
+        &["flow.py", "dump", &format!("{run}/join/t")],
+    ));
+    assert!(
+        dump.stdout.contains("total"),
+        "{}\n{}",
+        dump.stdout,
+        dump.stderr
+    );
     let resume = ["flow.py", "resume", "join", "--origin-run-id", run];
     let resumed = output(&mut metaflow(&world, &resume));
-    assert_eq!(resumed.code, Some(0), "{}\n{}", resumed.stdout, resumed.stderr);
+    assert_eq!(
+        resumed.code,
+        Some(0),
+        "{}\n{}",
+        resumed.stdout,
+        resumed.stderr
+    );
     let script = "from metaflow import Flow; print(Flow('F').latest_run.data.total)";
-    assert_eq!(output(&mut metaflow(&world, &["-c", script])).stdout, "14\n");
+    assert_eq!(
+        output(&mut metaflow(&world, &["-c", script])).stdout,
+        "14\n"
+    );
 }

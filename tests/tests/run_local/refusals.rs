@@ -24,7 +24,11 @@ class F(FlowSpec):
 fn refused(world: &World, output: &Output, said: &[&str]) {
     assert_eq!(output.code, Some(2), "{}", output.stderr);
     for said in said {
-        assert!(output.stderr.contains(said), "no `{said}` in\n{}", output.stderr);
+        assert!(
+            output.stderr.contains(said),
+            "no `{said}` in\n{}",
+            output.stderr
+        );
     }
     assert!(!world.path().join("ran").exists());
 }
@@ -35,7 +39,12 @@ fn values_are_checked_before_anything_runs() {
     refused(
         &world,
         &world.run(&[]),
-        &["FC4001", "`alpha` needs a value", "METAFLOW_RUN_ALPHA", "flow.py:"],
+        &[
+            "FC4001",
+            "`alpha` needs a value",
+            "METAFLOW_RUN_ALPHA",
+            "flow.py:",
+        ],
     );
     refused(
         &world,
@@ -47,7 +56,11 @@ fn values_are_checked_before_anything_runs() {
         &world.run(&["--alpha", "high"]),
         &["FC4003", "`high` is not a whole number"],
     );
-    refused(&world, &world.run(&["--alpha"]), &["FC4003", "there is no value"]);
+    refused(
+        &world,
+        &world.run(&["--alpha"]),
+        &["FC4003", "there is no value"],
+    );
     refused(
         &world,
         &world.run(&["--beta", "1", "--gamma", "2"]),
@@ -67,15 +80,31 @@ fn a_missing_python_is_named_with_who_chose_it() {
     refused(
         &world,
         &world.run(&arguments),
-        &["FC4004", "/no/such/python", "--python", "virtual environment"],
+        &[
+            "FC4004",
+            "/no/such/python",
+            "--python",
+            "virtual environment",
+        ],
     );
     let mut command = world.command(&["--alpha", "1"]);
-    command.env_remove("FLOWC_PYTHON").env_remove("VIRTUAL_ENV").env("PATH", "/nowhere");
-    refused(&world, &super::world::output(&mut command), &["FC4004", "python3"]);
+    command
+        .env_remove("FLOWC_PYTHON")
+        .env_remove("VIRTUAL_ENV")
+        .env("PATH", "/nowhere");
+    refused(
+        &world,
+        &super::world::output(&mut command),
+        &["FC4004", "python3"],
+    );
     for arguments in [&["--alpha", "1"][..], &["--alpha", "1", "--no-fork"]] {
         let mut command = world.command(arguments);
         command.env("FLOWC_PYTHON", "/bin/false");
-        refused(&world, &super::world::output(&mut command), &["FC4004", "/bin/false", "FLOWC_PYTHON"]);
+        refused(
+            &world,
+            &super::world::output(&mut command),
+            &["FC4004", "/bin/false", "FLOWC_PYTHON"],
+        );
     }
 }
 
@@ -114,7 +143,11 @@ fn a_foreach_over_the_limit_ends_the_run_and_names_the_option() {
     let output = world.run(&[]);
     assert_eq!(output.code, Some(1));
     for said in ["FC4006", "101 elements", "--max-num-splits 101", "`start`"] {
-        assert!(output.stderr.contains(said), "no `{said}` in\n{}", output.stderr);
+        assert!(
+            output.stderr.contains(said),
+            "no `{said}` in\n{}",
+            output.stderr
+        );
     }
     assert_eq!(world.committed("start"), ["t"]);
     assert!(world.committed("body").is_empty());

@@ -10,11 +10,11 @@ class F(FlowSpec):
     config = Parameter('config', type=JSONType, default='{}')
     names = Parameter('names', separator=',', default='a,b')
     flag = Parameter('flag', type=bool, default=False)
-    tag = Parameter('tag', default='none')
+    store = Parameter('store', default='none')
 
     @step
     def start(self):
-        print('start', self.alpha, self.config, list(self.names), self.flag, self.tag)
+        print('start', self.alpha, self.config, list(self.names), self.flag, self.store)
         self.next(self.end)
 
     @step
@@ -31,7 +31,11 @@ fn prints_appear_with_the_tasks_name_and_nothing_else_on_stdout() {
     );
     let run = world.latest();
     let run = run.file_name().unwrap().to_str().unwrap();
-    assert!(output.stderr.contains(&format!("F/{run}")), "{}", output.stderr);
+    assert!(
+        output.stderr.contains(&format!("F/{run}")),
+        "{}",
+        output.stderr
+    );
     assert!(output.stderr.contains("(2 tasks)"), "{}", output.stderr);
 }
 
@@ -45,11 +49,13 @@ fn parameters_come_from_options_and_variables() {
         "--names",
         "x,y,z",
         "--param",
-        "tag=of the parameter",
+        "store=of the parameter",
         "--tag",
         "of-the-run",
     ]);
-    command.env("METAFLOW_RUN_ALPHA", "-2.5").env("METAFLOW_RUN_FLAG", "no");
+    command
+        .env("METAFLOW_RUN_ALPHA", "-2.5")
+        .env("METAFLOW_RUN_FLAG", "no");
     let output = super::world::output(&mut command);
     assert_eq!(
         output.stdout,
@@ -154,10 +160,18 @@ class F(FlowSpec):
         print(type(self.why).__name__, 'timed out' in str(self.why).lower())",
     );
     let output = world.runs(&[]);
-    let attempts: Vec<&str> = output.stdout.lines().filter(|line| line.contains("attempt")).collect();
+    let attempts: Vec<&str> = output
+        .stdout
+        .lines()
+        .filter(|line| line.contains("attempt"))
+        .collect();
     assert_eq!(
         attempts,
-        ["[start/t] attempt 0", "[start/t] attempt 1", "[start/t] attempt 2"]
+        [
+            "[start/t] attempt 0",
+            "[start/t] attempt 1",
+            "[start/t] attempt 2"
+        ]
     );
     assert!(output.stdout.contains("[end/t] "), "{}", output.stdout);
     assert!(output.stderr.contains("trying again"), "{}", output.stderr);
@@ -169,16 +183,31 @@ fn the_store_is_the_folder_that_was_named() {
     let world = World::new(HELLO);
     world.runs(&["--store", "elsewhere", "--run-id-file", "id"]);
     let id = fs::read_to_string(world.path().join("id")).unwrap();
-    assert!(world.path().join("elsewhere/F").join(id).join("end/t/commit").exists());
+    assert!(
+        world
+            .path()
+            .join("elsewhere/F")
+            .join(id)
+            .join("end/t/commit")
+            .exists()
+    );
     assert!(!world.path().join(".metaflow").exists());
 }
 
 #[test]
 fn a_fresh_interpreter_for_each_task_gives_the_same() {
-    let world = World::foreach("", 3, "import os; self.pid = os.getppid()", "print(len({task.pid for task in inputs}))");
+    let world = World::foreach(
+        "",
+        3,
+        "import os; self.pid = os.getppid()",
+        "print(len({task.pid for task in inputs}))",
+    );
     let forked = world.runs(&[]).stdout;
     let fresh = world.runs(&["--no-fork"]).stdout;
-    assert_eq!((forked.as_str(), fresh.as_str()), ("[join/t] 1\n", "[join/t] 1\n"));
+    assert_eq!(
+        (forked.as_str(), fresh.as_str()),
+        ("[join/t] 1\n", "[join/t] 1\n")
+    );
 }
 
 #[test]
@@ -198,6 +227,9 @@ class F(FlowSpec):
     def end(self):
         print(seen.greeting)",
     );
-    world.write("seen.py", "import os\ngreeting = os.environ.get('GREETING')\n");
+    world.write(
+        "seen.py",
+        "import os\ngreeting = os.environ.get('GREETING')\n",
+    );
     assert_eq!(world.runs(&[]).stdout, "[start/t] hello\n[end/t] None\n");
 }

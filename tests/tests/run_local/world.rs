@@ -147,7 +147,10 @@ pub(crate) fn ended(output: std::process::Output) -> Output {
 pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {
-        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "waited in vain for {what}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
