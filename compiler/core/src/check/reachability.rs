@@ -32,6 +32,18 @@ fn visit(graph: &Graph, from: FlowStepId, seen: &mut [bool]) -> Vec<FlowStepId> 
     found
 }
 
+/// Which steps follow a split that cannot be reached: that their join lacks a split is no finding of its own.
+pub(super) fn behind_lost_splits(graph: &Graph, reachable: &[bool]) -> Vec<bool> {
+    let mut behind = vec![false; graph.flow.steps.len()];
+    for (id, _) in graph.steps() {
+        let index = id.index();
+        if !reachable[index] && !behind[index] && graph.is_split(id) {
+            visit(graph, id, &mut behind);
+        }
+    }
+    behind
+}
+
 /// Reports the first step of each part that cannot be reached, and names the rest in a note.
 ///
 /// Nothing is reported where a transition leads nowhere we know of: it was probably meant to lead here.

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use super::graph::{Edge, Graph};
 use super::prose::names;
+use super::reachability::behind_lost_splits;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::FlowStepId;
 
@@ -95,6 +96,7 @@ fn topological(graph: &Graph, reachable: &[bool]) -> Vec<FlowStepId> {
 struct Walk<'g, 'f> {
     graph: &'g Graph<'f>,
     reachable: &'g [bool],
+    behind_lost_splits: Vec<bool>,
     scopes: Vec<Scope>,
     /// Innermost open branch at the exit of a step, or for a split the branches that it opens.
     exits: Vec<Exit>,
@@ -122,6 +124,7 @@ impl<'g, 'f> Walk<'g, 'f> {
         Self {
             graph,
             reachable,
+            behind_lost_splits: behind_lost_splits(graph, reachable),
             scopes: Vec::new(),
             exits: vec![Exit::Inside(None); count],
             visited: vec![false; count],
@@ -283,21 +286,32 @@ impl<'g, 'f> Walk<'g, 'f> {
     fn close_at_end(&mut self, id: FlowStepId, edges: &[Edge]) {
         let is_join = self.graph.is_join(id);
         for edge in edges {
+            let mut open = Vec::new();
             let mut at = self.scope_of(edge);
             while let Some(scope) = at {
-                let (split, outer) = (self.scopes[scope].split, self.scopes[scope].outer);
+                let Scope { split, outer, .. } = self.scopes[scope];
                 if self.reported[split.index()] {
                     break;
                 }
-                if is_join || self.tainted[id.index()] {
-                    // Said already, by the rule that the end is no join.
-                    self.mark(&[split]);
-                } else {
-                    let found = self.never_joined(id, edge, split);
-                    self.report(&[split], found);
-                }
+                open.push(split);
                 at = outer;
             }
+            let Some(innermost) = open.first() else {
+                continue;
+            };
+            if is_join || self.tainted[id.index()] {
+                // Said already, by the rule that the end is no join.
+                self.mark(&open);
+                continue;
+            }
+            let mut found = self.never_joined(id, edge, *innermost);
+            for split in open[1..].iter().take(3) {
+                if let Some(next) = &self.graph.flow.steps[*split].next {
+                    found = found.label(next.span, "opened here, and still open as well");
+                }
+            }
+            self.report(&open[..1], found);
+            self.mark(&open);
         }
     }
 
@@ -352,7 +366,8 @@ impl<'g, 'f> Walk<'g, 'f> {
                 let from = graph.name(edge.from);
                 found = found.label(edge.span, format!("`{from}` is in no branch"));
             }
-            if !self.tainted[id.index()] && !graph.is_split(id) {
+            let is_doubtful = self.tainted[id.index()] || self.behind_lost_splits[id.index()];
+            if !is_doubtful && !graph.is_split(id) {
                 self.report(
                     &[],
                     found.help(format!(
