@@ -220,8 +220,8 @@ impl Observer for Lines {
     }
 }
 
-/// Packs a bed's code as `flowc deploy` does and puts it into the store; the value of `FLOWC_PACKAGE`.
-pub fn put_package(bed: &Bed) -> String {
+/// Packs a bed's code as `flowc deploy` does: the value of `FLOWC_PACKAGE`, its key and its bytes.
+pub fn pack(bed: &Bed) -> (String, String, Vec<u8>) {
     use sha2::{Digest, Sha256};
     use std::io::Write;
     let mut tar = tar::Builder::new(Vec::new());
@@ -239,11 +239,18 @@ pub fn put_package(bed: &Bed) -> String {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&tar).unwrap();
     let flow = &bed.manifest.flow;
+    let name = flowc_protocol::identity::package_name(flow, &sha256);
     let key = flowc_protocol::identity::package_key(flow, &sha256);
+    (name, key, gzip.finish().unwrap())
+}
+
+/// As [`pack`], and puts it into the bed's local store.
+pub fn put_package(bed: &Bed) -> String {
+    let (name, key, bytes) = pack(bed);
     let path = bed.store.local_root().unwrap().join(key);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, gzip.finish().unwrap()).unwrap();
-    flowc_protocol::identity::package_name(flow, &sha256)
+    std::fs::write(path, bytes).unwrap();
+    name
 }
 
 /// The shim, about to run a step of a packaged flow on a local store in `folder/store`.
