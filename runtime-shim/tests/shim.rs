@@ -1,6 +1,10 @@
 //! The binary: its environment, its package, its exit codes and what it says.
 
-#![allow(clippy::unwrap_used, reason = "a test's functions fail the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test's functions fail the test, and say why they skip it"
+)]
 
 mod support;
 
@@ -288,7 +292,7 @@ fn run_on_a_small_disk(body: &str) -> Option<(Output, Bed)> {
     let refused = output.status.code() == Some(99)
         || String::from_utf8_lossy(&output.stderr).contains("unshare:");
     if refused {
-        println!("skipped: this system does not let users mount a small file system");
+        eprintln!("skipped: this system does not let users mount a small file system");
         return None;
     }
     Some((output, bed))

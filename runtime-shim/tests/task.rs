@@ -282,3 +282,67 @@ async fn a_missing_interpreter_is_named_and_claims_nothing() {
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn what_ignores_its_timeout_is_killed() {
+    let body =
+        "while True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass";
+    let (flow, manifest) = one_step(body, &json!({"timeout_s": 1}));
+    let bed = Bed::new(&flow, manifest);
+    let began = Instant::now();
+    let report = bed.task("start", "-").await;
+    assert_eq!(report.exit, Exit::UserFailure);
+    let error = report.error.unwrap();
+    assert!(
+        error.contains("timeout of 1 s") && error.contains("killed"),
+        "{error}"
+    );
+    assert!((31..50).contains(&began.elapsed().as_secs()));
+}
+
+#[tokio::test]
+async fn a_timeout_is_raised_in_user_code() {
+    let catch = json!({"timeout_s": 1, "catch": {"variable": "late", "print_exception": false}});
+    let (flow, manifest) = one_step("time.sleep(60)", &catch);
+    let bed = Bed::new(&flow, manifest);
+    bed.done("start", "-").await;
+    let commit = bed.stored_json("OneFlow/argo-test/start/t/commit");
+    assert!(commit["data"]["objects"]["late"].is_string());
+}
+
+#[tokio::test]
+async fn long_output_is_cut_and_heard_in_full() {
+    let body = "for i in range(12):\n    print(str(i) * 1_000_000)\nprint('x' * 3_000_000, end='')";
+    let (flow, manifest) = one_step(body, &json!({}));
+    let bed = Bed::new(&flow, manifest);
+    let lines = Lines::default();
+    let request = bed.request("start", "-");
+    let report = task::run(&bed.store, &request, &bed.launcher, &lines, Stop::never()).await;
+    assert_eq!(report.error, None);
+    let heard: usize = lines
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(_, line)| line.len())
+        .sum();
+    assert_eq!(heard, 10 * 1_000_000 + 2 * 2_000_000 + 3_000_000);
+    let log = bed
+        .stored("OneFlow/argo-test/start/t/0.task_stdout.log")
+        .unwrap();
+    assert!(log.len() < 10_600_000, "{}", log.len());
+    assert!(
+        log.trim_end()
+            .ends_with("[flowc: this log is cut here, at 10 MB]")
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_that_holds_the_output_does_not_hold_the_task() {
+    let body = "import subprocess\nsubprocess.Popen(['sleep', '300'], start_new_session=True)";
+    let (flow, manifest) = one_step(body, &json!({}));
+    let bed = Bed::new(&flow, manifest);
+    let began = Instant::now();
+    bed.done("start", "-").await;
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
