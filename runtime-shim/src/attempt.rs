@@ -1,9 +1,11 @@
 //! The order of things in one attempt, and what each ending means.
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use flowc_protocol::PROTOCOL;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::known::Known;
-use flowc_protocol::manifest::Step;
+use flowc_protocol::manifest::{Manifest, Step};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
@@ -47,7 +49,7 @@ pub(crate) async fn run(
         request,
         step: definition,
         blobs: Blobs::new(store, &request.manifest.flow),
-        known: Known::of(&request.manifest),
+        known: known(&request.manifest),
         place: Place::new(
             &request.manifest.flow,
             &request.run,
@@ -67,7 +69,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) request: &'a TaskRequest,
     pub(crate) step: &'a Step,
     pub(crate) blobs: Blobs,
-    pub(crate) known: Known,
+    pub(crate) known: Arc<Known>,
     pub(crate) place: Place,
 }
 
@@ -211,7 +213,7 @@ impl Attempt<'_> {
     /// and others hand on what their parents say.
     pub(crate) fn known_after(&self, inputs: &Inputs) -> Option<String> {
         if self.request.step == self.request.manifest.start {
-            return Some(self.known.digest());
+            return Some(self.known.digest().to_owned());
         }
         inputs.known.clone()
     }
@@ -228,4 +230,18 @@ impl Attempt<'_> {
         );
         failed(&TaskError::new(Exit::UserFailureFinal, message))
     }
+}
+
+/// The known blobs of a flow. The local runner runs thousands of tasks of one flow, which share them.
+fn known(manifest: &Arc<Manifest>) -> Arc<Known> {
+    static LAST: Mutex<Option<(Weak<Manifest>, Arc<Known>)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, known)) = &*last
+        && of.as_ptr() == Arc::as_ptr(manifest)
+    {
+        return Arc::clone(known);
+    }
+    let known = Arc::new(Known::of(manifest));
+    *last = Some((Arc::downgrade(manifest), Arc::clone(&known)));
+    known
 }

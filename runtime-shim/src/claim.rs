@@ -41,7 +41,7 @@ impl Claim<'_> {
 
     /// Whether the known blobs are in the store already.
     pub(crate) fn known_saved(&self) -> bool {
-        self.is_first_step() || self.inputs.known.as_ref() == Some(&self.attempt.known.digest())
+        self.is_first_step() || self.inputs.known.as_deref() == Some(self.attempt.known.digest())
     }
 
     /// Runs the task over a session that has begun.
@@ -327,7 +327,7 @@ impl Parameters for Claim<'_> {
             claim: mark,
             count: None,
             foreach: Vec::new(),
-            known: Some(known.digest()),
+            known: Some(known.digest().to_owned()),
             data,
         };
         let winner = commit::commit(store, &place, &commit).await?;
@@ -359,11 +359,14 @@ fn record(
 
 /// Without the artifacts where there are too many to send at once.
 fn shown_inputs(inputs: &[Input]) -> Vec<Input> {
-    let mut shown = inputs.to_vec();
-    if shown.len() > INPUTS_AT_ONCE {
-        for input in &mut shown {
-            input.objects = None;
-        }
+    if inputs.len() <= INPUTS_AT_ONCE {
+        return inputs.to_vec();
     }
-    shown
+    let without = |input: &Input| Input {
+        step: input.step.clone(),
+        task_id: input.task_id.clone(),
+        pathspec: input.pathspec.clone(),
+        objects: None,
+    };
+    inputs.iter().map(without).collect()
 }

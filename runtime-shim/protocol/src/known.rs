@@ -14,6 +14,7 @@ use crate::manifest::{Manifest, StepKind};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     blobs: BTreeMap<String, Vec<u8>>,
+    digest: String,
 }
 
 impl Known {
@@ -38,6 +39,11 @@ impl Known {
                 known.add(text(variable));
             }
         }
+        let mut sha1 = Sha1::new();
+        for key in known.blobs.keys() {
+            sha1.update(key.as_bytes());
+        }
+        hex(&sha1.finalize())[..16].clone_into(&mut known.digest);
         known
     }
 
@@ -57,12 +63,8 @@ impl Known {
     /// Names the set: 16 hex digits of the sha1 of its keys.
     /// A task relies on the set only if the commits of its parents name the same one; a resumed run of a flow that was
     /// changed meanwhile has others.
-    pub fn digest(&self) -> String {
-        let mut sha1 = Sha1::new();
-        for key in self.blobs.keys() {
-            sha1.update(key.as_bytes());
-        }
-        hex(&sha1.finalize())[..16].to_owned()
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     fn add(&mut self, pickle: Vec<u8>) {

@@ -291,6 +291,8 @@ impl ObjectStore {
             error,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
         );
+        // The last place where credentials are looked for is the machine's own service, which most machines lack.
+        let denied = denied || detail.contains("169.254.169.254");
         if denied || detail.contains("403 Forbidden") || detail.contains("401 Unauthorized") {
             return StoreError::Denied { object, detail };
         }
