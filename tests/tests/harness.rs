@@ -1,10 +1,9 @@
 //! The Python harness has tests of its own, which play the shim; here they run on every Python that this machine has.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use flowc_tests::{metaflow_python, python, repo_root};
+use flowc_tests::{metaflow_python, python, repo_root, report};
 
 const HARNESS: &str = "runtime-shim/python/tests";
 const BED: &str = "tests/beds/metaflow";
@@ -17,7 +16,7 @@ fn unittest(python: &Path, folder: &str) -> String {
         .current_dir(repo_root())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
-        .unwrap();
+        .unwrap_or_else(|why| panic!("cannot start {}: {why}", python.display()));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success() && !said.contains("Ran 0 tests"),
@@ -36,8 +35,7 @@ fn on(version: &str) {
         Some(python) => unittest(&python, HARNESS),
         None => "skipped: this machine has none".to_owned(),
     };
-    // Also where the test passes and its output is captured.
-    let _ = writeln!(std::io::stderr(), "harness on Python {version}: {line}");
+    report(&format!("harness on Python {version}: {line}"));
 }
 
 #[test]
