@@ -5,7 +5,7 @@ class ParameterFlow(FlowSpec):
     alpha = Parameter("alpha", default=0.5, help="learning rate")
     rounds = Parameter("rounds", type=int, default=10)
     names = Parameter("names", default="a,b", separator="")
-#                                                       ^^ FC0212 splits nowhere
+#                                                       ^^ FC0212 has no effect
     settings = Parameter("settings", type=JSONType, default='{"depth": 3}')
     verbose = Parameter("verbose", type=bool, default=False)
 

@@ -14,6 +14,9 @@ pub(crate) const START: &str = "start";
 /// Name of the step at which every flow ends.
 pub(crate) const END: &str = "end";
 
+/// Unknown targets for which a similar name is looked for; each search takes as long as there are steps.
+const SEARCHES_MAX: usize = 50;
+
 /// A transition from one step to another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edge {
@@ -43,6 +46,8 @@ pub(crate) struct Graph<'f> {
     pub(crate) broken: Vec<bool>,
     /// Earlier definitions of a name that is defined again: Python forgets them, the front end reports them.
     shadowed: Vec<bool>,
+    /// Searches for similar names so far.
+    searches: usize,
 }
 
 impl<'f> Graph<'f> {
@@ -71,6 +76,7 @@ impl<'f> Graph<'f> {
             into: vec![Vec::new(); count],
             broken: vec![false; count],
             shadowed,
+            searches: 0,
         };
         let mut diagnostics = Diagnostics::default();
         for (id, _) in flow.steps.iter() {
@@ -156,7 +162,10 @@ impl<'f> Graph<'f> {
             let to = known.or_else(|| {
                 let meant = self.unknown(from, branch, names, diagnostics)?;
                 let already = next.targets.iter().any(|other| other.value == meant);
-                names.get(meant).copied().filter(|_| !already)
+                let meant = names.get(meant).copied().filter(|_| !already)?;
+                let edges = &self.out[from.index()];
+                let is_new = edges.iter().all(|edge| edge.to != meant);
+                is_new.then_some(meant)
             });
             let Some(to) = to else {
                 self.broken[from.index()] = true;
@@ -180,7 +189,7 @@ impl<'f> Graph<'f> {
 
     /// Reports a target that is no step and returns the step that was probably meant.
     fn unknown(
-        &self,
+        &mut self,
         from: FlowStepId,
         branch: usize,
         names: &HashMap<&'f str, FlowStepId>,
@@ -192,8 +201,12 @@ impl<'f> Graph<'f> {
         if self.flow.steps_may_be_missing() || (self.end.is_none() && name == END) {
             return None;
         }
+        self.searches += 1;
         let steps = self.steps().map(|(_, step)| step.name.value.as_str());
-        let meant = closest(name, steps.filter(|known| *known != START));
+        let meant = match self.searches {
+            ..=SEARCHES_MAX => closest(name, steps.filter(|known| *known != START)),
+            _ => None,
+        };
         let mut found = Diagnostic::error(
             Code::FC0113,
             format!("transition to unknown step `{name}`"),

@@ -129,9 +129,6 @@ fn check_default(tree: &SourceTree, parameter: &Parameter, diagnostics: &mut Dia
         return;
     };
     let Some(ty) = &parameter.ty else { return };
-    if parameter.separator.is_some() && is_list_of_text(value) {
-        return;
-    }
     if convert(ty.value, value).is_some() {
         return;
     }
@@ -141,7 +138,10 @@ fn check_default(tree: &SourceTree, parameter: &Parameter, diagnostics: &mut Dia
         Code::FC0211,
         format!("default of parameter `{name}` is no `{wanted}`"),
         default.span,
-        format!("this is {}", describe(value)),
+        match (ty.value, value) {
+            (ParameterType::Json, Literal::Str(_)) => "not JSON".to_owned(),
+            _ => format!("this is {}", describe(value)),
+        },
     )
     .label(ty.span, format!("`{wanted}` is asked for here"));
     found = match (ty.value, value) {
@@ -171,9 +171,7 @@ fn check_separator(parameter: &Parameter, diagnostics: &mut Diagnostics) {
         (Some(ty), _) if ty.value != ParameterType::Str => {
             Some((format!("the type is `{}`", type_name(ty.value)), ty.span))
         }
-        (None, Some((value, span)))
-            if !matches!(value, Literal::Str(_) | Literal::None) && !is_list_of_text(value) =>
-        {
+        (None, Some((value, span))) if !matches!(value, Literal::Str(_) | Literal::None) => {
             Some((format!("the default is {}", describe(value)), span))
         }
         _ => None,
@@ -191,11 +189,11 @@ fn check_separator(parameter: &Parameter, diagnostics: &mut Diagnostics) {
         );
     } else if separator.value.is_empty() {
         diagnostics.push(
-            Diagnostic::error(
+            Diagnostic::warning(
                 Code::FC0212,
                 format!("the separator of parameter `{name}` is empty"),
                 separator.span,
-                "splits nowhere",
+                "has no effect",
             )
             .help("give at least one character, such as `separator=\",\"`"),
         );
@@ -246,6 +244,10 @@ fn type_name(ty: ParameterType) -> &'static str {
 pub(crate) fn convert(ty: ParameterType, value: &Literal) -> Option<Literal> {
     match (ty, value) {
         (_, Literal::None) => Some(Literal::None),
+        (ParameterType::Json, Literal::Str(text)) => {
+            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+            is_json.then(|| value.clone())
+        }
         (ParameterType::Json, _)
         | (ParameterType::Str, Literal::Str(_))
         | (ParameterType::Bool, Literal::Bool(_)) => Some(value.clone()),
@@ -263,9 +265,4 @@ fn truth(text: &str) -> Option<bool> {
         "false" | "f" | "0" | "no" | "n" => Some(false),
         _ => None,
     }
-}
-
-fn is_list_of_text(value: &Literal) -> bool {
-    matches!(value, Literal::List(items)
-        if items.iter().all(|item| matches!(item, Literal::Str(_))))
 }

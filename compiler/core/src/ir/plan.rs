@@ -200,7 +200,7 @@ pub struct PlanParameter {
     pub attribute: String,
     /// Type of one value.
     pub ty: ParameterType,
-    /// Default; `None` when there is none or it is Python's `None`. For a list, the default as written (a string or a list).
+    /// Default; `None` when there is none or it is Python's `None`. For a list, the text before it is split; for JSON, a value or a text that is JSON.
     pub default: Option<Literal>,
     /// Source text of a default that Python computes when the run starts.
     pub computed_default: Option<String>,

@@ -7,6 +7,7 @@ use crate::ir::plan::PlanParameter;
 /// Fills in the type from the default, and gives the default the type that was asked for.
 pub(super) fn resolve(parameter: &Parameter) -> PlanParameter {
     let separator = parameter.separator.as_ref().map(|it| it.value.clone());
+    let separator = separator.filter(|text| !text.is_empty());
     let (literal, computed) = match parameter.default.as_ref().map(|it| &it.value) {
         Some(ParameterDefault::Literal(literal)) => (Some(literal), None),
         Some(ParameterDefault::Computed(text)) => (None, Some(text.clone())),
@@ -17,18 +18,12 @@ pub(super) fn resolve(parameter: &Parameter) -> PlanParameter {
         None if separator.is_some() => ParameterType::Str,
         None => literal.map_or(ParameterType::Str, type_of),
     };
-    let is_list = matches!(literal, Some(Literal::List(_))) && separator.is_some();
     let default = literal.filter(|literal| **literal != Literal::None);
     PlanParameter {
         name: parameter.name.value.clone(),
         attribute: parameter.attribute.value.clone(),
         ty,
-        default: default.and_then(|it| {
-            if is_list {
-                return Some(it.clone());
-            }
-            convert(ty, it)
-        }),
+        default: default.and_then(|it| convert(ty, it)),
         computed_default: computed,
         required: parameter.required,
         separator,
