@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if found.has_errors() {
         return Ok(Outcome::Trouble);
     }
-    let python = match interpreter::choose(arguments.python.as_deref(), &variable) {
+    let mut python = match interpreter::choose(arguments.python.as_deref(), &variable) {
         Ok(python) => python,
         Err(error) => return Ok(findings.refuse(no_python(error.to_string()))),
     };
@@ -95,6 +95,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         findings.show_one(service_warning(&url));
     }
     let cwd = env::current_dir().context("cannot tell the current folder")?;
+    python.resolve(&cwd, &variable);
     let local = place::default_root(
         &cwd,
         metaflow
@@ -176,10 +177,12 @@ fn execute(
             return Ok(findings.refuse(no_store(said)));
         }
     };
+    let location = shown_place(&run.location);
     let ended = Ended {
         name: format!("{}/{}", plan.flow, run.id),
         took: seconds(began.elapsed()),
         tasks: progress.committed(),
+        location,
         run,
     };
     Ok(ended.tell(
@@ -194,6 +197,8 @@ struct Ended {
     name: String,
     took: String,
     tasks: u32,
+    /// As people would type it.
+    location: String,
     run: Run,
 }
 
@@ -203,6 +208,7 @@ impl Ended {
             name,
             took,
             tasks,
+            location,
             run,
         } = self;
         let plural = if *tasks == 1 { "" } else { "s" };
@@ -212,7 +218,7 @@ impl Ended {
                     "Finished",
                     format_args!("{name} in {took} ({tasks} task{plural})"),
                 );
-                output::status("Artifacts", &run.location);
+                output::status("Artifacts", location);
                 output::status(
                     "Look",
                     format_args!("from metaflow import Run; Run(\"{name}\").data"),
@@ -224,10 +230,7 @@ impl Ended {
                     "Failed",
                     format_args!("{name} after {took}: {}", listed(failures)),
                 );
-                output::status(
-                    "Kept",
-                    format_args!("{tasks} task{plural} in {}", run.location),
-                );
+                output::status("Kept", format_args!("{tasks} task{plural} in {location}"));
                 Outcome::FlowFailed
             }
             Ending::TooWide { step, index, count } => {
@@ -245,12 +248,19 @@ impl Ended {
                     "Stopped",
                     format_args!("{name} after {took}{while_running}"),
                 );
-                output::status("Kept", &run.location);
+                output::status("Kept", location);
                 output::status("Again", format_args!("flowc run {flow}"));
                 Outcome::Interrupted
             }
         }
     }
+}
+
+/// A folder below the current one without what everybody knows of its path.
+fn shown_place(location: &str) -> String {
+    let cwd = env::current_dir().unwrap_or_default();
+    let below = Path::new(location).strip_prefix(cwd);
+    below.map_or_else(|_| location.to_owned(), |below| below.display().to_string())
 }
 
 /// Failed tasks with what they said.
