@@ -54,14 +54,12 @@ fn argos_types_accept_the_manifests() {
     assert_no_problems(&by_types(&read["objects"]));
 }
 
-/// The full CRDs of a cluster's version, where `FLOWC_ARGO_CRDS` names a folder of them (or of one folder per version).
+/// The full CRDs of one version, or of several in a folder each; `./dev test` runs this where `FLOWC_ARGO_CRDS` is set.
 #[test]
+#[ignore = "needs FLOWC_ARGO_CRDS, a folder of Argo's full CRDs"]
 fn full_crds_accept_the_manifests() {
-    let Some(crds) = env::var_os("FLOWC_ARGO_CRDS").map(PathBuf::from) else {
-        // Visible with `--nocapture` and in CI's log; the schemas of the npm package are checked in any case.
-        eprintln!("skipped: FLOWC_ARGO_CRDS names no folder of full CRDs");
-        return;
-    };
+    let crds = env::var_os("FLOWC_ARGO_CRDS").map(PathBuf::from);
+    let crds = crds.expect("FLOWC_ARGO_CRDS names a folder of Argo's full CRDs");
     let folder = temp_dir();
     let read = read(&manifests(folder.path()));
     let mut versions: Vec<PathBuf> = fs::read_dir(&crds)
