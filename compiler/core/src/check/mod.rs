@@ -10,6 +10,8 @@ pub(crate) mod prose;
 mod reachability;
 pub(crate) mod splits_joins;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use crate::diag::Diagnostics;
 use crate::ir::flow::Flow;

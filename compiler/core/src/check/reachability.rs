@@ -68,10 +68,7 @@ pub(super) fn check(graph: &Graph, reachable: &[bool]) -> Diagnostics {
         );
         if part.len() > 1 {
             let others = part[1..].iter().map(|other| graph.name(*other));
-            found = found.note(format!(
-                "so {} that only follows it",
-                list(others, "is", "are")
-            ));
+            found = found.note(format!("so {} behind it", list(others, "is", "are")));
         }
         diagnostics.push(found.help(format!(
             "add `self.next(self.{name})` to the step before it, or remove `{name}`"

@@ -8,6 +8,8 @@ mod regions;
 mod resources;
 
 #[cfg(test)]
+mod attribute_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;

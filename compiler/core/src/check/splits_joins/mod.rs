@@ -3,13 +3,14 @@
 //! Steps are visited in topological order; each carries the innermost open branch that it lies in.
 //! A split opens a branch per target, a join closes them, and the end must lie in none.
 
+mod messages;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::graph::{Edge, Graph};
-use super::prose::names;
 use super::reachability::behind_lost_splits;
-use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::ir::flow::FlowStepId;
 
 /// Most splits that may be open around one step.
@@ -181,17 +182,7 @@ impl<'g, 'f> Walk<'g, 'f> {
         let depth = outer.map_or(0, |scope| self.scopes[scope].depth) + 1;
         let next = graph.flow.steps[id].next.as_ref();
         if depth == NESTING_MAX + 1 {
-            let span = next.map_or(graph.flow.steps[id].name.span, |next| next.span);
-            self.report(
-                &[],
-                Diagnostic::error(
-                    Code::FC0124,
-                    format!("splits are nested more than {NESTING_MAX} deep"),
-                    span,
-                    format!("split number {depth} around one step"),
-                )
-                .help("join some of the splits first"),
-            );
+            self.report(&[], messages::too_deep(graph, id));
         }
         let branches = next.map_or(0, |next| next.targets.len());
         let first = self.scopes.len();
@@ -247,30 +238,11 @@ impl<'g, 'f> Walk<'g, 'f> {
         if !mixed {
             return scope;
         }
-        let step = &self.graph.flow.steps[id];
-        let name = &step.name.value;
-        let mut found = Diagnostic::error(
-            Code::FC0123,
-            format!("`{name}` is entered from several branches and is no join"),
-            step.name.span,
-            "receives several branches",
-        );
-        for edge in edges.iter().take(4) {
-            let from = self.graph.name(edge.from);
-            found = found.label(edge.span, format!("entered from `{from}`"));
-        }
-        if let [argument] = &step.arguments[..] {
-            let at = crate::source::Span {
-                start: argument.span.end,
-                ..argument.span
-            };
-            found = found.fix(at, ", inputs", format!("make `{name}` a join"));
-        }
         let splits = self.splits(edges);
         if self.tainted[id.index()] {
             self.mark(&splits);
         } else {
-            self.report(&splits, found);
+            self.report(&splits, messages::not_a_join(self.graph, id, edges));
         }
         self.tainted[id.index()] = true;
         scope
@@ -304,7 +276,7 @@ impl<'g, 'f> Walk<'g, 'f> {
                 self.mark(&open);
                 continue;
             }
-            let mut found = self.never_joined(id, edge, *innermost);
+            let mut found = messages::never_joined(self.graph, id, edge, *innermost);
             for split in open[1..].iter().take(3) {
                 if let Some(next) = &self.graph.flow.steps[*split].next {
                     found = found.label(next.span, "opened here, and still open as well");
@@ -315,65 +287,16 @@ impl<'g, 'f> Walk<'g, 'f> {
         }
     }
 
-    fn never_joined(&self, end: FlowStepId, edge: &Edge, split: FlowStepId) -> Diagnostic {
-        let graph = self.graph;
-        let (from, end) = (graph.name(edge.from), graph.name(end));
-        let name = graph.name(split);
-        let opened = graph.flow.steps[split].next.as_ref();
-        let (code, what) = if graph.is_foreach(split) {
-            (Code::FC0112, "foreach")
-        } else {
-            (Code::FC0116, "split")
-        };
-        let last = graph.flow.steps[edge.from].next.as_ref();
-        let mut found = Diagnostic::error(
-            code,
-            format!("{what} opened in `{name}` is never joined"),
-            last.map_or(edge.span, |next| next.span),
-            format!("`{end}` is reached with the {what} still open"),
-        );
-        if let Some(next) = opened.filter(|_| edge.from != split) {
-            found = found.label(next.span, format!("{what} opened here"));
-        }
-        let between = if edge.from == split {
-            format!("add a step for each branch, and a join step before `{end}`")
-        } else {
-            format!("add a join step between `{from}` and `{end}`: `def join(self, inputs):`")
-        };
-        found.help(between)
-    }
-
     /// A join closes the innermost split of all branches that arrive.
     fn close_at_join(&mut self, id: FlowStepId, edges: &[Edge]) -> Option<ScopeId> {
         let graph = self.graph;
-        let step = &graph.flow.steps[id];
-        let name = &step.name.value;
-        let inputs = step
-            .arguments
-            .get(1)
-            .map_or(step.name.span, |argument| argument.span);
         let scopes: Vec<Option<ScopeId>> = edges.iter().map(|edge| self.scope_of(edge)).collect();
         let splits = self.splits(edges);
         let is_open = scopes.iter().any(Option::is_some);
         if !is_open {
-            let mut found = Diagnostic::error(
-                Code::FC0118,
-                format!("join `{name}` is not preceded by a split"),
-                inputs,
-                "the extra argument makes it a join",
-            );
-            for edge in edges.iter().take(2) {
-                let from = graph.name(edge.from);
-                found = found.label(edge.span, format!("`{from}` is in no branch"));
-            }
             let is_doubtful = self.tainted[id.index()] || self.behind_lost_splits[id.index()];
             if !is_doubtful && !graph.is_split(id) {
-                self.report(
-                    &[],
-                    found.help(format!(
-                        "take the extra argument away (`def {name}(self):`), or split before it"
-                    )),
-                );
+                self.report(&[], messages::no_split(graph, id, edges));
             }
             return None;
         }
@@ -391,7 +314,7 @@ impl<'g, 'f> Walk<'g, 'f> {
                 self.tainted[id.index()] = true;
                 return outer;
             }
-            let found = self.empty_branch(id, split, direct);
+            let found = messages::empty_branch(graph, id, split, direct);
             self.report(&[split], found);
             return outer;
         }
@@ -404,7 +327,7 @@ impl<'g, 'f> Walk<'g, 'f> {
             arrives[self.scopes[*scope].branch] = true;
         }
         if arrives.iter().any(|arrives| !arrives) {
-            let found = self.missing(id, split, &arrives);
+            let found = messages::missing(graph, id, split, &arrives);
             self.report(&[split], found);
             return outer;
         }
@@ -420,30 +343,12 @@ impl<'g, 'f> Walk<'g, 'f> {
         scopes: &[Option<ScopeId>],
         splits: &[FlowStepId],
     ) -> Option<ScopeId> {
-        let graph = self.graph;
-        let name = graph.name(id);
-        let mut found = Diagnostic::error(
-            Code::FC0119,
-            format!("`{name}` joins branches of unrelated splits"),
-            graph.flow.steps[id].name.span,
-            "these branches do not belong together",
-        );
-        for (edge, scope) in edges.iter().zip(scopes).take(4) {
-            let from = graph.name(edge.from);
-            let text = match scope.map(|scope| self.scopes[scope].split) {
-                Some(split) if graph.is_foreach(split) => {
-                    format!("`{from}` is inside the foreach of `{}`", graph.name(split))
-                }
-                Some(split) => format!("`{from}` is in a branch of `{}`", graph.name(split)),
-                None => format!("`{from}` is in no branch"),
-            };
-            found = found.label(edge.span, text);
-        }
-        let found = found.help("close each split by a join of its own, the inner one first");
         if self.tainted[id.index()] {
             self.mark(splits);
         } else {
-            self.report(splits, found);
+            let innermost = |scope: &Option<ScopeId>| scope.map(|scope| self.scopes[scope].split);
+            let places: Vec<_> = scopes.iter().map(innermost).collect();
+            self.report(splits, messages::unrelated(self.graph, id, edges, &places));
         }
         self.tainted[id.index()] = true;
         let shallow = scopes
@@ -451,77 +356,6 @@ impl<'g, 'f> Walk<'g, 'f> {
             .flatten()
             .min_by_key(|scope| self.scopes[**scope].depth);
         shallow.and_then(|scope| self.scopes[*scope].outer)
-    }
-
-    fn empty_branch(&self, id: FlowStepId, split: FlowStepId, direct: &Edge) -> Diagnostic {
-        let graph = self.graph;
-        let step = &graph.flow.steps[id];
-        let (name, from) = (&step.name.value, graph.name(split));
-        let what = if graph.is_foreach(split) {
-            "foreach"
-        } else {
-            "split"
-        };
-        let found = Diagnostic::error(
-            Code::FC0120,
-            format!("the {what} in `{from}` leads straight into the join `{name}`"),
-            direct.span,
-            "there is no step to run in this branch",
-        );
-        let inputs = step
-            .arguments
-            .get(1)
-            .map_or(step.name.span, |argument| argument.span);
-        found
-            .label(inputs, "the extra argument makes it a join")
-            .help(format!(
-                "add at least one step between `{from}` and `{name}`"
-            ))
-    }
-
-    fn missing(&self, id: FlowStepId, split: FlowStepId, arrives: &[bool]) -> Diagnostic {
-        let graph = self.graph;
-        let step = &graph.flow.steps[id];
-        let (name, from) = (&step.name.value, graph.name(split));
-        let targets = graph.flow.steps[split]
-            .next
-            .as_ref()
-            .map_or(&[][..], |next| &next.targets[..]);
-        let missing: Vec<_> = targets
-            .iter()
-            .zip(arrives)
-            .filter(|(_, arrives)| !**arrives)
-            .map(|(target, _)| target)
-            .collect();
-        let list = names(missing.iter().map(|target| target.value.as_str()));
-        let (branch, verb) = if missing.len() == 1 {
-            ("branch", "does")
-        } else {
-            ("branches", "do")
-        };
-        let mut found = Diagnostic::error(
-            Code::FC0117,
-            format!("join `{name}` misses {branch} {list} of the split in `{from}`"),
-            step.name.span,
-            format!(
-                "receives {} of {} branches",
-                arrives.len() - missing.len(),
-                arrives.len()
-            ),
-        );
-        for target in missing.iter().take(4) {
-            found = found.label(
-                target.span,
-                format!(
-                    "the branch of `{}` does not lead into `{name}`",
-                    target.value
-                ),
-            );
-        }
-        found.help(format!(
-            "let the {branch} {list} lead into `{name}`; now {} {verb} not",
-            if missing.len() == 1 { "it" } else { "they" }
-        ))
     }
 
     /// Where a transition leads nowhere we know of, or into a cycle, the splits around it cannot be judged.
