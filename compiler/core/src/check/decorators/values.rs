@@ -3,6 +3,9 @@
 use crate::diag::suggest::closest;
 use crate::ir::flow::Literal;
 
+/// Largest number with a fraction: a million CPUs, or two years of minutes.
+const NUMBER_MAX: f64 = 1_000_000.0;
+
 /// The values that an argument takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
@@ -57,8 +60,8 @@ impl Kind {
                 Some(number) if above >= 0 && number <= above as f64 => {
                     return Err(format!("must be more than {above}"));
                 }
-                Some(number) if number > f64::from(i32::MAX) => {
-                    return Err(format!("must be at most {}", i32::MAX));
+                Some(number) if number > NUMBER_MAX => {
+                    return Err(format!("must be at most {NUMBER_MAX}"));
                 }
                 other => other.is_some(),
             },
