@@ -54,13 +54,13 @@ def describe(pathspec):
     flow = Flow(pathspec.split("/")[0])
     description = {
         "latest_run": flow.latest_run.pathspec == pathspec,
-        "latest_successful_run": flow.latest_successful_run.pathspec == pathspec,
+        "latest_successful_run": getattr(flow.latest_successful_run, "pathspec", None) == pathspec,
         "successful": run.successful,
         "finished": run.finished,
         "finished_at": run.finished_at is not None,
         "user_tags": sorted(run.user_tags),
-        "end_task": place(run.end_task),
-        "data": sorted(name for name in dir(run.data) if not name.startswith("_")),
+        "end_task": None if run.end_task is None else place(run.end_task),
+        "data": None if run.data is None else sorted(n for n in dir(run.data) if not n.startswith("_")),
         "steps": sorted(step.id for step in run),
         "tasks": {},
     }

@@ -1,0 +1,150 @@
+//! The bed: one Metaflow store, and what both programs are run with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flowc_tests::{flowc, metaflow_python, repo_root, run, temp_dir};
+use serde_json::Value;
+
+/// One Metaflow store that both programs write to, with everything that they read from the environment.
+pub(crate) struct Bed {
+    pub(crate) root: tempfile::TempDir,
+}
+
+/// A flow under test and the parameters it gets on the command line.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) file: PathBuf,
+    pub(crate) class: &'static str,
+    pub(crate) arguments: &'static [&'static str],
+    pub(crate) random: Random,
+}
+
+/// Whether the flow draws random numbers that it does not seed.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Random {
+    Free,
+    /// Python is told to seed `random` in every fresh interpreter, so that both programs draw the same.
+    Seeded,
+}
+
+impl Bed {
+    pub(crate) fn new() -> Self {
+        Self { root: temp_dir() }
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.root.path().join(".metaflow")
+    }
+
+    /// A command in the bed's folder, with one BLAS thread and a random hash seed, and nobody's Metaflow configuration.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.root.path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("METAFLOW_") {
+                command.env_remove(name);
+            }
+        }
+        for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
+            command.env(name, "1");
+        }
+        command
+            .env_remove("PYTHONHASHSEED")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("HOME", self.root.path())
+            .env("METAFLOW_USER", "tester")
+            .env("METAFLOW_DEFAULT_METADATA", "local")
+            .env("METAFLOW_DATASTORE_SYSROOT_LOCAL", self.root.path());
+        command
+    }
+
+    /// `command`, for a flow.
+    pub(crate) fn command_for(&self, case: &Case, program: &Path) -> Command {
+        let mut command = self.command(program);
+        if case.random == Random::Seeded {
+            let folder = self.root.path().join("seeded");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(
+                folder.join("sitecustomize.py"),
+                "import random\nrandom.seed(7)\n",
+            )
+            .unwrap();
+            command.env("PYTHONPATH", folder);
+        }
+        command
+    }
+
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = self.command(metaflow_python());
+        command.arg(repo_root().join("tests/beds/metaflow").join(name));
+        command
+    }
+
+    /// Runs the flow with Metaflow and returns the run's id.
+    pub(crate) fn run_metaflow(&self, case: &Case) -> String {
+        let id = self.root.path().join("metaflow-run-id");
+        run(self
+            .command_for(case, metaflow_python())
+            .arg(&case.file)
+            .args([
+                "--no-pylint",
+                "run",
+                "--tag",
+                "colour:blue",
+                "--run-id-file",
+            ])
+            .arg(&id)
+            .args(case.arguments));
+        fs::read_to_string(id).unwrap()
+    }
+
+    /// Runs the flow with flowc and returns the run's id.
+    pub(crate) fn run_flowc(&self, case: &Case) -> String {
+        let id = self.root.path().join("flowc-run-id");
+        let fresh = match case.random {
+            Random::Free => None,
+            // A forked child draws its own seed; a fresh interpreter keeps that of its start.
+            Random::Seeded => Some("--no-fork"),
+        };
+        run(self
+            .command_for(case, flowc())
+            .arg("run")
+            .arg(&case.file)
+            .args(fresh)
+            .arg("--python")
+            .arg(metaflow_python())
+            .args(["--tag", "colour:blue", "--run-id-file"])
+            .arg(&id)
+            .args(case.arguments));
+        fs::read_to_string(id).unwrap()
+    }
+
+    /// What the official client sees of a run.
+    pub(crate) fn describe(&self, pathspec: &str) -> Value {
+        let text = run(self.script("client.py").args(["describe", pathspec]));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The comparison of two runs, equal or not.
+    pub(crate) fn compare(&self, case: &Case, left: &str, right: &str) -> Value {
+        let output = self
+            .script("compare.py")
+            .arg(case.class)
+            .arg(self.store())
+            .arg(left)
+            .arg(self.store())
+            .arg(right)
+            .arg("--file")
+            .arg(&case.file)
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| {
+            panic!(
+                "compare.py: {why}\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })
+    }
+}
