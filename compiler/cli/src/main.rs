@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{check, compile, explain, run as run_flow};
+use commands::{check, compile, explain, run as run_flow, show};
 
 /// How a command ended (DESIGN §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ struct Cli {
 enum Command {
     /// Find mistakes in a flow without running it
     Check(check::Args),
+    /// Show a flow's steps and how they hang together
+    Show(show::Args),
     /// Run a flow on this machine
     Run(run_flow::Args),
     /// Write the files that an orchestrator needs to run a flow
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Run(args) => run_flow::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -13,7 +13,7 @@ use super::check::MessageFormat;
 Examples:
   flowc compile flow.py --target argo -o deploy/
   flowc compile flow.py --target all --profile production -o deploy/
-  flowc compile flow.py --target all -o deploy/ --check    exits 3 with a diff if deploy/ is not up to date")]
+  flowc compile flow.py --target all --profile production -o deploy/ --check    exits 3 with a diff if deploy/ is stale")]
 pub(crate) struct Args {
     /// The flow's file, `flow.py` or `flow.py:ClassName`
     flow: String,

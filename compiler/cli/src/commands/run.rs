@@ -45,8 +45,8 @@ const EXAMPLES: &str = "\
 Examples:
   flowc run flow.py
   flowc run flow.py --alpha 0.5 --max-workers 4
-  flowc run flow.py --param tag=nightly --tag experiment
-  flowc run flow.py --store s3://bucket/flows
+  flowc run flow.py --param target=nightly --tag experiment
+  flowc run flow.py --store runs
   flowc run flow.py --help                     also lists the flow's parameters
 ";
 

@@ -1,0 +1,292 @@
+//! Artifacts of a GiB and more: they arrive unchanged, and the shim's memory does not grow with them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flowc_core::front::python;
+use flowc_core::lower;
+use flowc_core::source::SourceTree;
+use flowc_protocol::manifest::EmptyForeach;
+use flowc_target::manifest;
+use flowc_tests::{metaflow_python, report, shim, temp_dir};
+
+/// Makes an artifact of a kind and a size, and checks in the next step that it came back as it went.
+const FLOW: &str = r#"
+import os
+import resource
+import zlib
+
+from metaflow import FlowSpec, Parameter, step
+
+
+class BigFlow(FlowSpec):
+    kind = Parameter("kind", type=str, required=True)
+    mib = Parameter("mib", type=int, required=True)
+
+    @step
+    def start(self):
+        size = self.mib << 20
+        if self.kind == "floats":
+            import numpy
+            self.big = numpy.random.default_rng(7).random(size // 8)
+        elif self.kind == "zeros":
+            import numpy
+            self.big = numpy.zeros(size // 8)
+        elif self.kind == "random":
+            self.big = os.urandom(1 << 20) * self.mib
+        elif self.kind == "text":
+            line = "".join("%d,%d,row %d of the table\n" % (n, n * n % 977, n) for n in range(5000))
+            self.big = (line * (size // len(line) + 1))[:size]
+        self.sum = checksum(self.big)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        assert checksum(self.big) == self.sum, "the artifact has changed"
+        self.seen = self.mib
+
+
+def checksum(value):
+    view = value.encode() if isinstance(value, str) else value
+    return zlib.crc32(memoryview(view).cast("B"))
+
+
+if __name__ == "__main__":
+    BigFlow()
+"#;
+
+/// Peak resident memory of a process and of its children, MiB.
+#[derive(Clone, Copy, Default)]
+struct Peak {
+    shim: f64,
+    python: f64,
+}
+
+fn high_water_mark(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+/// Looks at the high-water marks until the process ends; they only ever rise, so that the last look is the peak.
+fn watch(mut process: Child) -> Peak {
+    let mut peak = Peak::default();
+    loop {
+        let pid = process.id();
+        peak.shim = peak.shim.max(high_water_mark(pid).unwrap_or(0.0));
+        for child in children(pid) {
+            peak.python = peak.python.max(high_water_mark(child).unwrap_or(0.0));
+        }
+        if let Some(status) = process.try_wait().unwrap() {
+            let output = process.wait_with_output().unwrap();
+            assert!(
+                status.success(),
+                "{status}\n{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            return peak;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+struct Bed {
+    folder: tempfile::TempDir,
+    code: PathBuf,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let folder = temp_dir();
+        let code = folder.path().join("code");
+        fs::create_dir(&code).unwrap();
+        fs::write(code.join("flow.py"), FLOW).unwrap();
+        let mut tree = SourceTree::default();
+        let file = tree.add("flow.py", FLOW);
+        let (flow, found) = python::lower(&tree, file, None);
+        assert!(!found.has_errors(), "{found:?}");
+        let (plan, found) = lower::plan(&tree, &flow.unwrap());
+        assert!(!found.has_errors(), "{found:?}");
+        let plan = manifest::manifest(&plan.unwrap(), EmptyForeach::Fail);
+        fs::write(code.join("plan.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
+        Self { folder, code }
+    }
+
+    fn step(&self, run: &str, step: &str, parameters: &str) -> Peak {
+        let base64 = Command::new("base64")
+            .args(["-w0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut base64.stdin.as_ref().unwrap(), parameters.as_bytes())
+            .unwrap();
+        let parameters = String::from_utf8(base64.wait_with_output().unwrap().stdout).unwrap();
+        let work = self.folder.path().join("work");
+        fs::create_dir_all(&work).unwrap();
+        let process = Command::new(shim())
+            .args(["step", step])
+            .env("FLOWC_STORE", self.folder.path().join("store"))
+            .env("FLOWC_CODE", &self.code)
+            .env("FLOWC_WORK", &work)
+            .env("FLOWC_PROTOCOL", "1")
+            .env("FLOWC_RUN", format!("id:{run}"))
+            .env("FLOWC_PARAMETERS", parameters.trim())
+            .env("FLOWC_PYTHON", metaflow_python())
+            .env("OPENBLAS_NUM_THREADS", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        watch(process)
+    }
+
+    fn round_trip(&self, kind: &str, mib: u64) -> Row {
+        let run = format!("{kind}{mib}");
+        let started = Instant::now();
+        let save = self.step(
+            &run,
+            "start",
+            &format!(r#"{{"kind":"{kind}","mib":{mib}}}"#),
+        );
+        let saved = Instant::now();
+        let load = self.step(&run, "end", "{}");
+        let row = Row {
+            kind: kind.to_owned(),
+            mib,
+            save,
+            load,
+            save_s: (saved - started).as_secs_f64(),
+            load_s: saved.elapsed().as_secs_f64(),
+        };
+        let left: Vec<_> = fs::read_dir(self.folder.path().join("work"))
+            .unwrap()
+            .collect();
+        assert!(left.is_empty(), "spool files are left: {left:?}");
+        fs::remove_dir_all(self.folder.path().join("store")).unwrap();
+        row
+    }
+}
+
+struct Row {
+    kind: String,
+    mib: u64,
+    save: Peak,
+    load: Peak,
+    save_s: f64,
+    load_s: f64,
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "artifact        MiB   shim's peak MiB (save, load)   python's peak / artifact (save, load)   seconds\n",
+    );
+    for row in rows {
+        let size = row.mib as f64;
+        text.push_str(&format!(
+            "{:<10} {:>8}   {:>8.1} {:>8.1}                {:>8.2} {:>8.2}                      {:>8.1} {:>8.1}\n",
+            row.kind, row.mib, row.save.shim, row.load.shim, row.save.python / size, row.load.python / size, row.save_s, row.load_s
+        ));
+    }
+    text
+}
+
+fn has_room(folder: &Path, gib: u64) -> bool {
+    let output = Command::new("df")
+        .args(["-Pk"])
+        .arg(folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let free: u64 = text
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .nth(3)
+        .unwrap()
+        .parse()
+        .unwrap();
+    free > gib << 20
+}
+
+/// Random floats and bytes are stored as they are, text and zeros compressed; the shim streams all of them.
+#[test]
+fn the_shim_needs_the_same_memory_for_any_artifact() {
+    let bed = Bed::new();
+    assert!(
+        has_room(bed.folder.path(), 12),
+        "this test needs 12 GiB in {}",
+        bed.folder.path().display()
+    );
+    let mut rows = Vec::new();
+    for kind in ["floats", "random", "text", "zeros"] {
+        rows.push(bed.round_trip(kind, 64));
+        rows.push(bed.round_trip(kind, 1024));
+    }
+    for kind in ["floats", "zeros"] {
+        rows.push(bed.round_trip(kind, 4096));
+    }
+    report(&table(&rows));
+    for row in &rows {
+        for peak in [row.save, row.load] {
+            assert!(
+                peak.shim <= 64.0,
+                "the shim needed {:.1} MiB for {} MiB of {}",
+                peak.shim,
+                row.mib,
+                row.kind
+            );
+        }
+        if row.kind == "floats" && row.mib == 1024 {
+            // The interpreter, numpy and the array itself; the checksum of the flow reads in place.
+            assert!(
+                row.save.python <= 1.3 * 1024.0,
+                "python needed {:.0} MiB to save 1 GiB of floats",
+                row.save.python
+            );
+            assert!(
+                row.load.python <= 1.3 * 1024.0,
+                "python needed {:.0} MiB to load 1 GiB of floats",
+                row.load.python
+            );
+        }
+    }
+    for kind in ["floats", "zeros"] {
+        let of = |mib: u64| {
+            rows.iter()
+                .find(|row| row.kind == kind && row.mib == mib)
+                .unwrap()
+        };
+        let (small, large) = (of(64), of(4096));
+        for (what, small, large) in [
+            ("save", small.save.shim, large.save.shim),
+            ("load", small.load.shim, large.load.shim),
+        ] {
+            assert!(
+                large <= small * 1.1,
+                "{what} of {kind}: {large:.1} MiB for 4 GiB, {small:.1} MiB for 64 MiB"
+            );
+        }
+    }
+}
