@@ -129,6 +129,9 @@ def _end_with_the_shim(wire):
 
     def look(_number, _frame):
         if not wire.over and poll.poll(0):
+            # What user code started in the background ends with it.
+            if os.getpgrp() == os.getpid():
+                os.killpg(0, _signal.SIGKILL)
             os._exit(EXIT_LOST)
 
     try:

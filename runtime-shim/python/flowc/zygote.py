@@ -195,6 +195,11 @@ class Zygote:
             name = self._children.pop(pid, None)
             if name is None:
                 continue
+            try:
+                # It may have left processes behind, and who asked for it may be gone.
+                os.killpg(pid, signal.SIGKILL)
+            except OSError:
+                pass
             signaled = os.WIFSIGNALED(status)
             self._send(
                 {
