@@ -1,4 +1,6 @@
-//! Artifacts of a GiB and more: they arrive unchanged, and the shim's memory does not grow with them.
+//! Artifacts of a GiB through the shim and a real interpreter: they arrive unchanged, and neither needs much memory for them.
+//!
+//! That the shim needs no more for 4 GiB than for 64 MiB is tested beside it (`runtime-shim/tests/memory.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -232,7 +234,7 @@ fn has_room(folder: &Path, gib: u64) -> bool {
 
 /// Random floats and bytes are stored as they are, text and zeros compressed; the shim streams all of them.
 #[test]
-fn the_shim_needs_the_same_memory_for_any_artifact() {
+fn a_gibibyte_arrives_unchanged_in_little_memory() {
     let bed = Bed::new();
     assert!(
         has_room(bed.folder.path(), 12),
@@ -243,9 +245,6 @@ fn the_shim_needs_the_same_memory_for_any_artifact() {
     for kind in ["floats", "random", "text", "zeros"] {
         rows.push(bed.round_trip(kind, 64));
         rows.push(bed.round_trip(kind, 1024));
-    }
-    for kind in ["floats", "zeros"] {
-        rows.push(bed.round_trip(kind, 4096));
     }
     report(&table(&rows));
     for row in &rows {
@@ -269,23 +268,6 @@ fn the_shim_needs_the_same_memory_for_any_artifact() {
                 row.load.python <= 1.3 * 1024.0,
                 "python needed {:.0} MiB to load 1 GiB of floats",
                 row.load.python
-            );
-        }
-    }
-    for kind in ["floats", "zeros"] {
-        let of = |mib: u64| {
-            rows.iter()
-                .find(|row| row.kind == kind && row.mib == mib)
-                .unwrap()
-        };
-        let (small, large) = (of(64), of(4096));
-        for (what, small, large) in [
-            ("save", small.save.shim, large.save.shim),
-            ("load", small.load.shim, large.load.shim),
-        ] {
-            assert!(
-                large <= small * 1.1,
-                "{what} of {kind}: {large:.1} MiB for 4 GiB, {small:.1} MiB for 64 MiB"
             );
         }
     }
