@@ -113,7 +113,7 @@ fn check(criterion: &mut Criterion) {
         let text = source(*size);
         group.throughput(Throughput::Elements(*size as u64));
         group.bench_with_input(BenchmarkId::from_parameter(size), &text, |bencher, text| {
-            bencher.iter(|| plan(black_box(text)))
+            bencher.iter(|| plan(black_box(text)));
         });
     }
     group.finish();

@@ -2,6 +2,12 @@
 //!
 //! That the shim needs no more for 4 GiB than for 64 MiB is tested beside it (`runtime-shim/tests/memory.rs`).
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -205,10 +211,18 @@ fn table(rows: &[Row]) -> String {
     );
     for row in rows {
         let size = row.mib as f64;
-        text.push_str(&format!(
-            "{:<10} {:>8}   {:>8.1} {:>8.1}                {:>8.2} {:>8.2}                      {:>8.1} {:>8.1}\n",
-            row.kind, row.mib, row.save.shim, row.load.shim, row.save.python / size, row.load.python / size, row.save_s, row.load_s
-        ));
+        let _ = writeln!(
+            text,
+            "{:<10} {:>8}   {:>8.1} {:>8.1}                {:>8.2} {:>8.2}                      {:>8.1} {:>8.1}",
+            row.kind,
+            row.mib,
+            row.save.shim,
+            row.load.shim,
+            row.save.python / size,
+            row.load.python / size,
+            row.save_s,
+            row.load_s
+        );
     }
     text
 }

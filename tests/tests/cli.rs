@@ -1,5 +1,10 @@
 //! The command line as its users meet it: help whose examples work, exit codes, findings in three formats.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -273,7 +278,7 @@ if __name__ == \"__main__\":
 #[test]
 fn explain_shows_every_page() {
     for code in flowc_core::diag::Code::ALL {
-        let output = run(&repo_root(), &["explain", code.as_str()]);
+        let output = run(repo_root(), &["explain", code.as_str()]);
         let page = text(&output.stdout);
         assert!(
             output.status.success() && page.contains(code.as_str()),

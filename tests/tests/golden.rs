@@ -1,5 +1,10 @@
 //! Goldens: what every example compiles to, byte for byte. `UPDATE_GOLDEN=1 cargo test` rewrites them; review is the diff.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

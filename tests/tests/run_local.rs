@@ -1,5 +1,10 @@
 //! `flowc run` as people use it: the program, real Python, a store in a temporary folder.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 #[path = "run_local/ends.rs"]
 mod ends;
 #[path = "run_local/isolation.rs"]

@@ -114,7 +114,7 @@ fn the_first_interrupt_ends_tasks_in_order() {
         world.wait_for(task);
     }
     send("INT", &child);
-    let output = ended(child.wait_with_output().unwrap());
+    let output = ended(&child.wait_with_output().unwrap());
     assert_eq!(output.code, Some(130), "{}", output.stderr);
     assert!(
         output.stderr.contains("body/t-0, body/t-1, body/t-2"),
@@ -143,7 +143,7 @@ fn the_second_interrupt_ends_tasks_at_once() {
     send("INT", &child);
     std::thread::sleep(std::time::Duration::from_millis(200));
     send("INT", &child);
-    let output = ended(child.wait_with_output().unwrap());
+    let output = ended(&child.wait_with_output().unwrap());
     assert_eq!(output.code, Some(130), "{}", output.stderr);
     assert!(began.elapsed().as_secs() < 9, "{:?}", began.elapsed());
     world.expect_no_process_left();
@@ -172,7 +172,7 @@ fn what_a_task_leaves_in_the_background_ends_with_it() {
         "pass",
     );
     let child = world.marked(&[]).spawn().unwrap();
-    let output = ended(child.wait_with_output().unwrap());
+    let output = ended(&child.wait_with_output().unwrap());
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     world.expect_no_process_left();
 }
@@ -182,7 +182,7 @@ fn a_reader_that_goes_away_does_not_stop_the_run() {
     let world = World::foreach("", 20, "print('x' * 10000)", "pass");
     let mut child = world.marked(&[]).spawn().unwrap();
     drop(child.stdout.take());
-    let output = ended(child.wait_with_output().unwrap());
+    let output = ended(&child.wait_with_output().unwrap());
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert_eq!(world.committed("body").len(), 20);
     wait_until("the end", || world.committed("end").len() == 1);

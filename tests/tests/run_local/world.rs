@@ -132,10 +132,10 @@ impl World {
 
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> Output {
-    ended(command.output().unwrap())
+    ended(&command.output().unwrap())
 }
 
-pub(crate) fn ended(output: std::process::Output) -> Output {
+pub(crate) fn ended(output: &std::process::Output) -> Output {
     Output {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -148,7 +148,7 @@ pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_mins(1),
             "waited in vain for {what}"
         );
         std::thread::sleep(Duration::from_millis(20));

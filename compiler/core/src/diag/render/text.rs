@@ -32,8 +32,14 @@ pub fn text(tree: &SourceTree, diagnostics: &Diagnostics, colour: Colour) -> Str
         if !out.is_empty() {
             out.push('\n');
         }
-        out.push_str(&renderer.render(&report(tree, diagnostic)));
-        out.push('\n');
+        let report = renderer.render(&report(tree, diagnostic));
+        for line in report.lines() {
+            // Without an excerpt the renderer still rules off where one would be.
+            if !diagnostic.labels.is_empty() || line.trim() != "|" {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
     }
     out
 }
