@@ -189,6 +189,8 @@ impl Bed {
         };
         let left: Vec<_> = fs::read_dir(self.folder.path().join("work"))
             .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("spool"))
             .collect();
         assert!(left.is_empty(), "spool files are left: {left:?}");
         fs::remove_dir_all(self.folder.path().join("store")).unwrap();

@@ -21,6 +21,7 @@ use flowc_core::front::python;
 use flowc_core::ir::plan::Plan;
 use flowc_core::lower;
 use flowc_core::source::SourceTree;
+use flowc_target::package::BUNDLE_MARKER;
 use flowc_target::{Options, Profile, Target, profile};
 use flowc_tests::repo_root;
 
@@ -33,7 +34,7 @@ struct Written {
 
 /// All files of the target's bundles: goldens, and flows compiled into `folder` for the default and the full profile.
 fn bundles(target: &dyn Target, folder: &Path) -> Vec<Written> {
-    let mut written = goldens(target.name());
+    let mut written = goldens(target.name(), folder);
     let mut compiled = 0;
     for source in flows() {
         for (name, profile) in profiles() {
@@ -53,12 +54,12 @@ fn bundles(target: &dyn Target, folder: &Path) -> Vec<Written> {
     written
 }
 
-/// Files below `golden/FLOW/PROFILE/TARGET`.
-fn goldens(target: &str) -> Vec<Written> {
+/// Copies in `folder` of what lies below `golden/FLOW/PROFILE/TARGET` and is for the target: some tests spoil what they read.
+fn goldens(target: &str, folder: &Path) -> Vec<Written> {
     let mut found = Vec::new();
     let mut folders = vec![repo_root().join("golden")];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else {
+    while let Some(next) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&next) else {
             continue;
         };
         for entry in entries {
@@ -70,8 +71,15 @@ fn goldens(target: &str) -> Vec<Written> {
                 .is_some_and(|part| part.as_os_str() == target);
             if path.is_dir() {
                 folders.push(path);
-            } else if in_target {
-                found.push(Written { path, plan: None });
+            } else if in_target && !path.ends_with("flow.ir.json") && !path.ends_with(BUNDLE_MARKER)
+            {
+                let copy = folder.join("golden").join(below);
+                fs::create_dir_all(copy.parent().unwrap()).unwrap();
+                fs::copy(&path, &copy).unwrap();
+                found.push(Written {
+                    path: copy,
+                    plan: None,
+                });
             }
         }
     }
