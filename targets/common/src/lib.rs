@@ -8,6 +8,8 @@
 //! - [`package`] gives the code package its one identity.
 
 pub mod capabilities;
+#[cfg(feature = "deploy")]
+pub mod deploy;
 pub mod ir;
 pub mod literal;
 pub mod manifest;

@@ -122,6 +122,8 @@ pub struct Profile {
     pub labels: IndexMap<String, Setting<String>>,
     /// What a foreach over nothing does.
     pub empty_foreach: EmptyForeach,
+    /// What a scheduled run does that would start before the last one has ended.
+    pub overlap: Overlap,
     /// `step-functions = {…}`
     pub step_functions: StepFunctionsProfile,
     /// `argo = {…}`
@@ -140,11 +142,22 @@ impl Default for Profile {
             env: IndexMap::new(),
             labels: IndexMap::new(),
             empty_foreach: EmptyForeach::default(),
+            overlap: Overlap::default(),
             step_functions: StepFunctionsProfile::default(),
             argo: ArgoProfile::default(),
             airflow: AirflowProfile::default(),
         }
     }
+}
+
+/// What a scheduled run does that would start while another run of the same deployed flow is still running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// It starts.
+    #[default]
+    Allow,
+    /// It does not run a single task; runs that somebody triggers are not held back.
+    Skip,
 }
 
 /// How the iterations of an outermost foreach run on Step Functions.

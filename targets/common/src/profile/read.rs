@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::rules::{self, Rule};
 use super::{
-    AirflowProfile, ArgoProfile, Config, ForeachMode, ImagePullPolicy, Profile, Setting,
+    AirflowProfile, ArgoProfile, Config, ForeachMode, ImagePullPolicy, Overlap, Profile, Setting,
     StepFunctionsProfile,
 };
 
@@ -83,12 +83,14 @@ impl Reader {
                 "env",
                 "labels",
                 "empty_foreach",
+                "overlap",
                 "step-functions",
                 "argo",
                 "airflow",
             ],
         );
         let default = Profile::default();
+        let overlaps = [("allow", Overlap::Allow), ("skip", Overlap::Skip)];
         Profile {
             name: name.to_owned(),
             store: self
@@ -106,6 +108,7 @@ impl Reader {
                 .empty_foreach(table)
                 .or(empty_foreach)
                 .unwrap_or_default(),
+            overlap: self.choice(table, "overlap", &overlaps).unwrap_or_default(),
             step_functions: self
                 .table(table, "step-functions")
                 .map(|table| self.step_functions(name, table))
