@@ -23,7 +23,7 @@ const TEMPLATE_MAX: usize = 1_048_576;
 const TEMPLATE_LARGE: usize = 300_000;
 
 /// The reserved workflow parameter by which a new Workflow continues an old run.
-const RUN_PARAMETER: &str = "flowc_run";
+pub(crate) const RUN_PARAMETER: &str = "flowc_run";
 
 /// A Workflow that could not start on time may start this much later, as Metaflow's.
 const STARTING_DEADLINE_S: u32 = 3540;

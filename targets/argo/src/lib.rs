@@ -17,6 +17,8 @@
 //!
 //! Not mapped: `@batch`, and attributes of `@kubernetes` outside [`CAPABILITIES`]; each is refused by FC0302.
 
+#[cfg(feature = "deploy")]
+pub mod deploy;
 mod emit;
 mod graph;
 mod manifest;

@@ -215,6 +215,8 @@ impl Default for StepFunctionsProfile {
 /// What only Argo needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArgoProfile {
+    /// Context of the kubeconfig; the current one if absent.
+    pub context: Option<Setting<String>>,
     /// Namespace of all objects.
     pub namespace: Setting<String>,
     /// Service account of the pods. One per flow, described in `rbac.yaml`, if absent.
@@ -234,6 +236,7 @@ pub struct ArgoProfile {
 impl Default for ArgoProfile {
     fn default() -> Self {
         Self {
+            context: None,
             namespace: "default".into(),
             service_account: None,
             image: None,

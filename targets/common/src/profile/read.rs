@@ -174,6 +174,7 @@ impl Reader {
             table,
             &format!("in `[profile.{profile}.argo]`"),
             &[
+                "context",
                 "namespace",
                 "service_account",
                 "image",
@@ -185,6 +186,7 @@ impl Reader {
         );
         let default = ArgoProfile::default();
         ArgoProfile {
+            context: self.string(table, "context", rules::CONTEXT),
             namespace: self
                 .string(table, "namespace", rules::DNS_LABEL)
                 .unwrap_or(default.namespace),

@@ -69,6 +69,12 @@ pub(super) const JOB_QUEUE: Rule = Rule {
     },
 };
 
+// A context has any name: `arn:aws:eks:…`, `user@cluster`. It reaches no manifest.
+pub(super) const CONTEXT: Rule = Rule {
+    expected: "the name of a context, as `kubectl config get-contexts` shows it",
+    holds: |text| !text.is_empty() && !text.chars().any(char::is_control),
+};
+
 pub(super) const DNS_LABEL: Rule = Rule {
     expected: "a Kubernetes name: lower-case letters, digits and `-`, at most 63",
     holds: |text| text.len() <= 63 && is_dns_label(text),

@@ -35,6 +35,7 @@ fn every_key_is_read() {
         max_concurrency = 7
         foreach = "inline"
         [profile.prod.argo]
+        context = "admin@prod"
         namespace = "ml"
         service_account = "runner"
         image = "argo:1"
@@ -70,6 +71,7 @@ fn every_key_is_read() {
     assert_eq!(prod.step_functions.max_concurrency, 7);
     assert_eq!(prod.step_functions.foreach, ForeachMode::Inline);
     assert_eq!(**prod.argo.service_account.as_ref().unwrap(), "runner");
+    assert_eq!(**prod.argo.context.as_ref().unwrap(), "admin@prod");
     assert_eq!(prod.argo.parallelism, Some(9));
     let airflow = &prod.airflow;
     assert_eq!(**airflow.image.as_ref().unwrap(), "airflow:1");
