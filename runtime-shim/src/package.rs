@@ -6,7 +6,9 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 
+use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::package_key;
 use flowc_protocol::known::hex;
@@ -16,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::TaskError;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Largest package, compressed or not, bytes.
 const SIZE_MAX: u64 = 2 << 30;
@@ -44,6 +46,18 @@ pub async fn fetch(store: &Store, name: &str, work: &Path) -> Result<PathBuf, Ta
     tokio::task::spawn_blocking(move || unpack(&object, &packed, &sha256, &work))
         .await
         .unwrap_or_else(|error| Err(configuration(error.to_string())))
+}
+
+/// Puts a package (an uncompressed tar) under its key, unless it is there.
+pub async fn put(store: &Store, key: &str, tar: &[u8]) -> Result<(), StoreError> {
+    // The key is the digest of the uncompressed bytes, so the level of compression is of no consequence.
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory cannot fail.
+    let bytes = match packed.write_all(tar).and_then(|()| packed.finish()) {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(StoreError::from_io(store.locate(key), &error)),
+    };
+    store.put_new(key, bytes.into()).await.map(|_| ())
 }
 
 /// Reads `plan.json` of an unpacked package and checks that this shim can run it.

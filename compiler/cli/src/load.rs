@@ -1,6 +1,7 @@
 //! From the command line's `FLOW` to a plan, and from the plan to a bundle.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -12,7 +13,7 @@ use flowc_core::source::SourceTree;
 use flowc_protocol::manifest::Manifest;
 use flowc_target::package::{self, Package, PackageFile, Selection};
 use flowc_target::profile::{self, Config};
-use flowc_target::{BundleFile, Options, Target, ir, manifest};
+use flowc_target::{BundleFile, Options, Profile, Target, ir, manifest};
 
 use crate::commands::check::MessageFormat;
 use crate::output;
@@ -66,6 +67,8 @@ pub(crate) struct Compilation {
 pub(crate) struct Prepared {
     /// Profile and package digest.
     pub(crate) options: Options,
+    /// The code package.
+    pub(crate) package: Package,
 }
 
 impl Compilation {
@@ -99,19 +102,7 @@ impl Compilation {
 
     /// Reads `flowc.toml`; mistakes in it are among the diagnostics.
     pub(crate) fn settings(&mut self) -> anyhow::Result<Config> {
-        let Some(path) = sources::nearest_settings(&self.argument.root())? else {
-            return Ok(Config::default());
-        };
-        let shown = path.display();
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
-        // Shown relative to the flow's folder, like every other file of the tree.
-        let name = path
-            .strip_prefix(self.argument.root())
-            .unwrap_or(&path)
-            .to_string_lossy()
-            .replace('\\', "/");
-        let file = self.tree.add(name, text);
-        let (config, found) = profile::read(&self.tree, file);
+        let (config, found) = settings_at(&self.argument.root(), &mut self.tree)?;
         self.diagnostics.extend(found);
         Ok(config)
     }
@@ -140,6 +131,7 @@ impl Compilation {
                 package: flowc_protocol::identity::package_name(&manifest.flow, &package.sha256),
                 profile,
             },
+            package,
         }))
     }
 
@@ -196,4 +188,37 @@ impl Compilation {
         }
         Ok(())
     }
+}
+
+/// The profile of the nearest `flowc.toml` above a folder; `None` after its mistakes were shown.
+pub(crate) fn profile_at(root: &Path, name: Option<&str>) -> anyhow::Result<Option<Profile>> {
+    let mut tree = SourceTree::default();
+    let (config, mut diagnostics) = settings_at(root, &mut tree)?;
+    let profile = match config.profile(name) {
+        Ok(profile) => Some(profile),
+        Err(found) => {
+            diagnostics.push(*found);
+            None
+        }
+    };
+    diagnostics.sort();
+    output::remark(&render::text(&tree, &diagnostics, output::colour()));
+    Ok(profile.filter(|_| !diagnostics.has_errors()))
+}
+
+/// Reads the nearest `flowc.toml` above a folder into `tree`.
+fn settings_at(root: &Path, tree: &mut SourceTree) -> anyhow::Result<(Config, Diagnostics)> {
+    let Some(path) = sources::nearest_settings(root)? else {
+        return Ok((Config::default(), Diagnostics::default()));
+    };
+    let shown = path.display();
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+    // Shown relative to the folder, like every other file of the tree.
+    let name = path
+        .strip_prefix(root)
+        .unwrap_or(&path)
+        .to_string_lossy()
+        .replace('\\', "/");
+    let file = tree.add(name, text);
+    Ok(profile::read(tree, file))
 }

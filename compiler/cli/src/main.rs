@@ -1,17 +1,23 @@
-//! `flowc`: checks, shows, runs and compiles flows.
+//! `flowc`: checks, shows, runs, compiles and deploys flows.
 
 mod bundle;
 mod commands;
 mod load;
+mod operate;
 mod output;
+mod parameters;
 mod run;
 mod sources;
+mod store;
+mod words;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{check, compile, explain, run as run_flow, show};
+use commands::{
+    check, compile, delete, deploy, explain, run as run_flow, show, status, stop, trigger,
+};
 
 /// How a command ended (DESIGN §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,7 @@ Examples:
   flowc check flow.py                          find mistakes, run nothing
   flowc run flow.py --alpha 0.5                run it on this machine
   flowc compile flow.py --target all -o out    write the files for three orchestrators
+  flowc deploy flow.py --target argo           bring it to one of them
   flowc explain FC0112                         what a diagnostic means")]
 struct Cli {
     #[command(subcommand)]
@@ -69,6 +76,16 @@ enum Command {
     Run(run_flow::Args),
     /// Write the files that an orchestrator needs to run a flow
     Compile(compile::Args),
+    /// Bring a flow to an orchestrator, or up to date there
+    Deploy(deploy::Args),
+    /// Start a run of a deployed flow
+    Trigger(trigger::Args),
+    /// Show how far a run on an orchestrator is, and what went wrong
+    Status(status::Args),
+    /// End a run on an orchestrator
+    Stop(stop::Args),
+    /// Remove a deployed flow; its runs and artifacts stay
+    Delete(delete::Args),
     /// Say what a diagnostic's code means and what to do about it
     Explain(explain::Args),
 }
@@ -83,6 +100,11 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Run(args) => run_flow::run(&args),
         Command::Compile(args) => compile::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Trigger(args) => trigger::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Stop(args) => stop::run(&args),
+        Command::Delete(args) => delete::run(&args),
         Command::Explain(args) => explain::run(&args),
     };
     match outcome {

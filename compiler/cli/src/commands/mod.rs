@@ -2,6 +2,11 @@
 
 pub(crate) mod check;
 pub(crate) mod compile;
+pub(crate) mod delete;
+pub(crate) mod deploy;
 pub(crate) mod explain;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod trigger;

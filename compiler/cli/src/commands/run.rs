@@ -21,8 +21,8 @@ use flowc_target::{literal, manifest};
 use flowc_task::signals;
 
 use crate::load::Compilation;
+use crate::parameters;
 use crate::run::arguments::{self, Arguments, OPTIONS};
-use crate::run::parameters;
 use crate::run::progress::{Progress, seconds};
 use crate::{Outcome, output};
 
@@ -40,6 +40,11 @@ pub(crate) struct Args {
     )]
     rest: Vec<OsString>,
 }
+
+const COMMAND: parameters::Command = parameters::Command {
+    name: "flowc run",
+    options: OPTIONS,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,7 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         tree: &compilation.tree,
     };
     let variable = |name: &str| env::var_os(name);
-    let (values, found) = parameters::collect(plan, &arguments.values, &variable);
+    let (values, found) = parameters::collect(plan, &arguments.values, &variable, COMMAND);
     findings.show(&found);
     if found.has_errors() {
         return Ok(Outcome::Trouble);

@@ -1,10 +1,8 @@
-//! The command line of `flowc run`: our options by their exact names, and the flow's parameters.
-//!
-//! The flow's parameters are known only once the flow is read, so this is taken apart by hand.
+//! The command line of `flowc run`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use anyhow::bail;
+use crate::words::{self, GivenValue, OptionRow, positive, text};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,22 +29,9 @@ pub(crate) struct Arguments {
     pub(crate) values: Vec<GivenValue>,
 }
 
-/// A value that was given for a parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GivenValue {
-    /// Name as typed, without dashes.
-    pub(crate) name: String,
-    /// The text; `None` if there was none.
-    pub(crate) value: Option<OsString>,
-}
-
 /// Our options, with what stands for their value in the help.
-pub(crate) const OPTIONS: &[(&str, Option<&str>, &str)] = &[
-    (
-        "param",
-        Some("NAME=VALUE"),
-        "Value of a parameter, also one with the name of an option (repeatable)",
-    ),
+pub(crate) const OPTIONS: &[OptionRow] = &[
+    words::PARAM,
     (
         "max-workers",
         Some("N"),
@@ -78,121 +63,34 @@ pub(crate) const OPTIONS: &[(&str, Option<&str>, &str)] = &[
         None,
         "Start a fresh interpreter for each task instead of forking a warm one",
     ),
-    ("help", None, "Show this, and the flow's parameters"),
+    words::HELP,
 ];
 
 /// Takes the command line apart; what looks like an option and is none of ours is a parameter.
 pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<Arguments> {
-    let mut arguments = Arguments::default();
-    let mut words = words.iter().peekable();
-    while let Some(word) = words.next() {
-        let Some(option) = word.to_str().and_then(|word| word.strip_prefix("--")) else {
-            match word.to_str() {
-                Some("-h") => arguments.help = true,
-                Some(flow) if arguments.flow.is_none() && !flow.starts_with('-') => {
-                    arguments.flow = Some(flow.to_owned());
-                }
-                Some(other) => {
-                    bail!("`{other}` is not understood here; parameters are given as --NAME VALUE")
-                }
-                None => match split_raw(word) {
-                    Some(given) => arguments.values.push(given),
-                    None => bail!("`{}` is not UTF-8", word.display()),
-                },
-            }
-            continue;
-        };
-        let (name, attached) = match option.split_once('=') {
-            Some((name, value)) => (name, Some(OsString::from(value))),
-            None => (option, None),
-        };
-        let known = OPTIONS.iter().find(|(known, ..)| *known == name);
-        if let Some((_, None, _)) = known {
-            if attached.is_some() {
-                bail!("--{name} takes no value");
-            }
-            match name {
-                "no-fork" => arguments.no_fork = true,
-                _ => arguments.help = true,
-            }
-            continue;
-        }
-        // What follows belongs to the option even if it starts with a dash (`--alpha -3`), unless it is an option itself.
-        let value = attached.or_else(|| words.next_if(|next| !looks_like_option(next)).cloned());
-        if known.is_none() {
-            let name = name.to_owned();
-            arguments.values.push(GivenValue { name, value });
-            continue;
-        }
-        let Some(value) = value else {
-            bail!("--{name} needs a value");
-        };
-        arguments.set(name, &value)?;
-    }
-    Ok(arguments)
-}
-
-impl Arguments {
-    fn set(&mut self, name: &str, value: &OsStr) -> anyhow::Result<()> {
+    let words = words::split(words, OPTIONS)?;
+    let mut arguments = Arguments {
+        flow: words.flow,
+        help: words.help,
+        values: words.values,
+        ..Arguments::default()
+    };
+    for (name, value) in words.options {
         match name {
-            "run-id-file" => self.run_id_file = Some(value.to_owned()),
-            "python" => self.python = Some(value.to_owned()),
-            "param" => {
-                let Some(given) = split_at_equals(value) else {
-                    bail!("--param needs NAME=VALUE, not `{}`", value.display());
-                };
-                self.values.push(given);
+            "run-id-file" => arguments.run_id_file = value,
+            "python" => arguments.python = value,
+            "no-fork" => arguments.no_fork = true,
+            "store" => arguments.store = Some(text(name, value.as_deref())?),
+            "tag" => arguments.tags.push(text(name, value.as_deref())?),
+            "max-workers" => {
+                arguments.max_workers = Some(positive(name, &text(name, value.as_deref())?)?);
             }
             _ => {
-                let Some(text) = value.to_str() else {
-                    bail!("the value of --{name} is not UTF-8");
-                };
-                match name {
-                    "store" => self.store = Some(text.to_owned()),
-                    "tag" => self.tags.push(text.to_owned()),
-                    "max-workers" => self.max_workers = Some(positive(name, text)?),
-                    _ => self.max_num_splits = Some(positive(name, text)?),
-                }
+                arguments.max_num_splits = Some(positive(name, &text(name, value.as_deref())?)?);
             }
         }
-        Ok(())
     }
-}
-
-fn positive<N: std::str::FromStr + PartialOrd + From<u8>>(
-    name: &str,
-    text: &str,
-) -> anyhow::Result<N> {
-    match text.parse::<N>() {
-        Ok(number) if number >= N::from(1) => Ok(number),
-        _ => bail!("--{name} needs a whole number from 1 up, not `{text}`"),
-    }
-}
-
-fn looks_like_option(word: &OsStr) -> bool {
-    let bytes = word.as_encoded_bytes();
-    bytes.len() > 2 && bytes.starts_with(b"--") && bytes[2].is_ascii_alphabetic()
-}
-
-/// `NAME=VALUE`, whose value may be any bytes.
-fn split_at_equals(word: &OsStr) -> Option<GivenValue> {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = word.as_encoded_bytes();
-    let at = bytes
-        .iter()
-        .position(|byte| *byte == b'=')
-        .filter(|at| *at > 0)?;
-    Some(GivenValue {
-        name: std::str::from_utf8(&bytes[..at]).ok()?.to_owned(),
-        value: Some(OsStr::from_bytes(&bytes[at + 1..]).to_owned()),
-    })
-}
-
-/// `--NAME=VALUE` whose value is not UTF-8; said to be wrong later, with the parameter's name.
-fn split_raw(word: &OsStr) -> Option<GivenValue> {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = word.as_encoded_bytes().strip_prefix(b"--")?;
-    split_at_equals(OsStr::from_bytes(bytes))
+    Ok(arguments)
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 //! Parts of `flowc run`: its command line, the values of parameters, what people see.
 
 pub(crate) mod arguments;
-pub(crate) mod parameters;
 pub(crate) mod progress;

@@ -119,6 +119,17 @@ codes! {
     FC4005 "a store that cannot be used"
     FC4006 "a foreach wider than the limit"
     FC4007 "Metaflow's service is not told about runs"
+
+    FC5001 "an orchestrator that does not answer"
+    FC5002 "credentials that an orchestrator does not accept"
+    FC5003 "a missing permission"
+    FC5004 "another account or cluster than the profile names"
+    FC5005 "an object that somebody else deployed"
+    FC5006 "an object or run that does not exist"
+    FC5007 "an object that the orchestrator refuses"
+    FC5008 "waiting that took too long"
+    FC5009 "another error of an orchestrator"
+    FC5010 "a code package that cannot be put into the store"
 }
 
 impl fmt::Display for Code {

@@ -5,9 +5,19 @@ use std::ffi::OsString;
 use flowc_core::diag::{Code, Diagnostic, Diagnostics, Severity, suggest};
 use flowc_core::ir::flow::ParameterType;
 use flowc_core::ir::plan::{Plan, PlanParameter};
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::arguments::{GivenValue, OPTIONS};
+use crate::words::{GivenValue, OptionRow};
+
+/// The command on whose line the values stand.
+#[derive(Clone, Copy)]
+pub(crate) struct Command {
+    /// `flowc run`
+    pub(crate) name: &'static str,
+    /// Its own options.
+    pub(crate) options: &'static [OptionRow],
+}
 
 /// Parameters that were given a value, by name; each value is the text as typed, which the harness converts as Metaflow does.
 ///
@@ -16,6 +26,7 @@ pub(crate) fn collect(
     plan: &Plan,
     given: &[GivenValue],
     variable: &dyn Fn(&str) -> Option<OsString>,
+    command: Command,
 ) -> (Map<String, Value>, Diagnostics) {
     let mut values = Map::new();
     let mut found = Diagnostics::default();
@@ -37,7 +48,7 @@ pub(crate) fn collect(
             .iter()
             .find(|parameter| parameter.name == given.name);
         let Some(parameter) = parameter else {
-            found.push(unknown(plan, &given.name));
+            found.push(unknown(plan, &given.name, command));
             continue;
         };
         let option = format!("--{}", given.name);
@@ -60,6 +71,37 @@ pub(crate) fn collect(
         }
     }
     (values, found)
+}
+
+/// The values as an orchestrator takes them: typed, where JSON has the type and holds the value.
+///
+/// What JSON cannot hold (`nan`, whole numbers beyond 64 bits) stays the text that was typed: the harness converts it.
+pub(crate) fn typed(plan: &Plan, values: &Map<String, Value>) -> IndexMap<String, Value> {
+    let ty = |name: &str| {
+        let mut parameters = plan.parameters.iter();
+        parameters
+            .find(|parameter| parameter.name == name)
+            .filter(|parameter| parameter.separator.is_none())
+            .map(|parameter| parameter.ty)
+    };
+    let typed = |name: &str, text: &str| {
+        let digits = text.trim().replace('_', "");
+        match ty(name)? {
+            ParameterType::Int => digits.parse::<i64>().ok().map(Value::from),
+            ParameterType::Float => digits
+                .parse::<f64>()
+                .ok()
+                .and_then(|number| serde_json::Number::from_f64(number).map(Value::Number)),
+            ParameterType::Bool => Some(Value::Bool(is_true(text))),
+            ParameterType::Str | ParameterType::Json => None,
+        }
+    };
+    let values = values.iter().map(|(name, value)| {
+        let text = value.as_str().unwrap_or_default();
+        let value = typed(name, text).unwrap_or_else(|| value.clone());
+        (name.clone(), value)
+    });
+    values.collect()
 }
 
 /// The variable that Metaflow reads a parameter from.
@@ -147,11 +189,13 @@ fn is_python_float(text: &str) -> bool {
 
 /// What Metaflow's command line takes for a boolean.
 fn is_bool(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let known = [
-        "true", "1", "yes", "y", "t", "on", "false", "0", "no", "n", "f", "off",
-    ];
-    known.contains(&text.as_str())
+    let known = ["false", "0", "no", "n", "f", "off"];
+    is_true(text) || known.contains(&text.trim().to_ascii_lowercase().as_str())
+}
+
+fn is_true(text: &str) -> bool {
+    let known = ["true", "1", "yes", "y", "t", "on"];
+    known.contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
 fn missing(parameter: &PlanParameter) -> Diagnostic {
@@ -170,16 +214,16 @@ fn wrong_value(parameter: &PlanParameter, given_by: &str, wrong: &str) -> Diagno
     Diagnostic::error(Code::FC4003, message, parameter.span, label)
 }
 
-fn unknown(plan: &Plan, name: &str) -> Diagnostic {
+fn unknown(plan: &Plan, name: &str, command: Command) -> Diagnostic {
     let names: Vec<&str> = plan
         .parameters
         .iter()
         .map(|parameter| parameter.name.as_str())
         .collect();
-    let options = OPTIONS.iter().map(|(option, ..)| *option);
+    let options = command.options.iter().map(|(option, ..)| *option);
     let message = format!(
-        "`{}` has no parameter `{name}`, and `flowc run` no option `--{name}`",
-        plan.flow
+        "`{}` has no parameter `{name}`, and `{}` no option `--{name}`",
+        plan.flow, command.name
     );
     let diagnostic = Diagnostic::new(Code::FC4002, Severity::Error, message);
     if let Some(near) = suggest::closest(name, names.iter().copied().chain(options)) {

@@ -1,0 +1,54 @@
+//! `flowc status`: how far a run on an orchestrator is, and what went wrong in it.
+
+use flowc_target::deploy::DeployError;
+
+use crate::operate::{self, Deployed, Where};
+use crate::{Outcome, output};
+
+/// Arguments of `flowc status`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  flowc status flow.py --target argo                          the newest run
+  flowc status flow.py argo-trainflow-x7k2p --target argo")]
+pub(crate) struct Args {
+    /// The flow's file, `flow.py` or `flow.py:ClassName`
+    flow: String,
+    /// The run's id [default: the newest]
+    run: Option<String>,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Shows the state of a run.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let profile = args.place.profile.as_deref();
+    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile)? else {
+        return Ok(Outcome::FlowFailed);
+    };
+    operate::block_on(async {
+        let operator = deployed.connect().await?;
+        let flow = deployed.flow()?;
+        let wanted = if let Some(run) = &args.run {
+            run.rsplit_once('/')
+                .map_or(run.as_str(), |(_, run)| run)
+                .to_owned()
+        } else {
+            let newest = operator.runs(flow, 1).await?;
+            let Some(newest) = newest.into_iter().next() else {
+                output::status("None", format_args!("{} has not run there yet", flow.flow));
+                return Ok(Outcome::Fine);
+            };
+            newest.run.id
+        };
+        let Some(state) = operator.state(flow, &wanted).await? else {
+            return Err(DeployError::Missing {
+                object: format!("run {}/{wanted}", flow.flow),
+                help: "leave the run out to see the newest".to_owned(),
+            }
+            .into());
+        };
+        operate::tell(&deployed, &state)?;
+        Ok(Outcome::Fine)
+    })
+}

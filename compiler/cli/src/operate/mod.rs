@@ -1,0 +1,192 @@
+//! What the commands that talk to an orchestrator share.
+
+mod error;
+mod progress;
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::path::Path;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use flowc_core::ir::plan::Plan;
+use flowc_target::deploy::{Change, DeployError, FlowRef, Operator, Phase, RunState};
+use flowc_target::{Profile, Target};
+
+use crate::commands::check::MessageFormat;
+use crate::load::{self, Compilation};
+use crate::{Outcome, output};
+
+pub(crate) use error::{refuse, store_trouble};
+use progress::described;
+pub(crate) use progress::{Console, change_json};
+
+/// The orchestrator of a command that talks to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Orchestrator {
+    /// AWS Step Functions with AWS Batch
+    StepFunctions,
+    /// Argo Workflows
+    Argo,
+    /// Apache Airflow
+    Airflow,
+}
+
+impl Orchestrator {
+    /// Its back end.
+    pub(crate) fn target(self) -> &'static dyn Target {
+        match self {
+            Self::StepFunctions => &flowc_step_functions::StepFunctions,
+            Self::Argo => &flowc_argo::Argo,
+            Self::Airflow => &flowc_airflow::Airflow,
+        }
+    }
+
+    /// As people call it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::StepFunctions => "Step Functions",
+            Self::Argo => "Argo Workflows",
+            Self::Airflow => "Airflow",
+        }
+    }
+
+    /// What talks to it, as the profile says.
+    pub(crate) async fn connect(self, profile: &Profile) -> Result<Box<dyn Operator>, DeployError> {
+        Ok(match self {
+            Self::Argo => Box::new(flowc_argo::deploy::connect(profile).await?),
+            Self::StepFunctions | Self::Airflow => {
+                return Err(DeployError::Missing {
+                    object: format!("a way to talk to {}", self.title()),
+                    help: "compile the flow and deploy the bundle by hand".to_owned(),
+                });
+            }
+        })
+    }
+}
+
+/// Where a command finds its orchestrator.
+#[derive(clap::Args)]
+pub(crate) struct Where {
+    /// The orchestrator
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Orchestrator,
+    /// Profile of flowc.toml
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// A flow and the orchestrator on which it is deployed.
+pub(crate) struct Deployed {
+    /// The flow, with what was found in it.
+    pub(crate) compilation: Compilation,
+    /// Says where it is deployed.
+    pub(crate) profile: Profile,
+    target: Orchestrator,
+}
+
+impl Deployed {
+    /// Reads a flow and the profile; `None` after its mistakes were shown.
+    pub(crate) fn load(
+        flow: &str,
+        target: Orchestrator,
+        profile: Option<&str>,
+    ) -> anyhow::Result<Option<Self>> {
+        let mut compilation = Compilation::load(flow)?;
+        let profile = match compilation.settings()?.profile(profile) {
+            Ok(profile) => Some(profile),
+            Err(found) => {
+                compilation.diagnostics.push(*found);
+                None
+            }
+        };
+        compilation.diagnostics.sort();
+        if compilation.diagnostics.has_errors() {
+            compilation.report(MessageFormat::Text)?;
+            return Ok(None);
+        }
+        Ok(profile.map(|profile| Self {
+            compilation,
+            profile,
+            target,
+        }))
+    }
+
+    /// The flow.
+    pub(crate) fn plan(&self) -> anyhow::Result<&Plan> {
+        self.compilation
+            .plan
+            .as_ref()
+            .context("the flow has no plan though it has no errors")
+    }
+
+    /// How an operator is asked about it.
+    pub(crate) fn flow(&self) -> anyhow::Result<FlowRef<'_>> {
+        let plan = self.plan()?;
+        Ok(FlowRef {
+            flow: &plan.flow,
+            plan: Some(plan),
+        })
+    }
+
+    /// What talks to its orchestrator.
+    pub(crate) async fn connect(&self) -> Result<Box<dyn Operator>, DeployError> {
+        self.target.connect(&self.profile).await
+    }
+}
+
+/// The profile that commands use which name no flow's file: that of the nearest `flowc.toml` above the current folder.
+pub(crate) fn profile_here(name: Option<&str>) -> anyhow::Result<Option<Profile>> {
+    load::profile_at(Path::new("."), name)
+}
+
+/// Runs what talks to the world; an error of the orchestrator is shown as a finding.
+pub(crate) fn block_on(
+    work: impl Future<Output = anyhow::Result<Outcome>>,
+) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    match runtime.block_on(work) {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => match error.downcast::<DeployError>() {
+            Ok(error) => Ok(refuse(&error)),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// Says how a run ended.
+pub(crate) fn tell(deployed: &Deployed, state: &RunState) -> anyhow::Result<Outcome> {
+    let name = format!("{}/{}", deployed.plan()?.flow, state.run.id);
+    let phase = state.phase;
+    match phase {
+        Phase::Succeeded => output::status("Finished", &name),
+        Phase::Pending | Phase::Running => output::status("Running", &name),
+        Phase::Failed | Phase::Stopped => {
+            let reason = state.reason.as_deref().unwrap_or("see `flowc status`");
+            output::problem("Failed", format_args!("{name} {phase}: {reason}"));
+            for trouble in &state.troubles {
+                output::remark(&format!("  {}: {}\n", trouble.step, trouble.cause));
+            }
+            return Ok(Outcome::FlowFailed);
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// What would happen to each object, a line each.
+pub(crate) fn listing(changes: &[Change]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<7} {}",
+            change.action.to_string(),
+            described(change)
+        );
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! The store that a profile names, opened with the credentials that users of its cloud have.
+//!
+//! `object_store` knows AWS's variables, but no shared profiles, SSO or roles to assume: those are resolved here and
+//! handed over.
+
+use std::env;
+
+use anyhow::Context;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use flowc_task::store::Store;
+
+/// Opens the store at a URL or local path.
+pub(crate) async fn open(url: &str) -> anyhow::Result<Store> {
+    let settings = if url.starts_with("s3://") && env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+        settings().await.with_context(|| {
+            format!(
+                "no AWS credentials for the store {url}; log in (`aws sso login`) or set AWS_PROFILE"
+            )
+        })?
+    } else {
+        Vec::new()
+    };
+    Store::open_with(url, &settings).with_context(|| format!("cannot open the store {url}"))
+}
+
+/// Credentials, region and endpoint as `aws` itself would take them, by their names in `object_store`.
+async fn settings() -> anyhow::Result<Vec<(String, String)>> {
+    let config = shared_config().await;
+    let provider = config
+        .credentials_provider()
+        .context("no provider of credentials is configured")?;
+    let credentials = provider.provide_credentials().await?;
+    let mut settings = vec![
+        ("aws_access_key_id", credentials.access_key_id().to_owned()),
+        (
+            "aws_secret_access_key",
+            credentials.secret_access_key().to_owned(),
+        ),
+    ];
+    if let Some(token) = credentials.session_token() {
+        settings.push(("aws_session_token", token.to_owned()));
+    }
+    if let Some(region) = config.region() {
+        settings.push(("aws_region", region.to_string()));
+    }
+    if let Some(endpoint) = config.endpoint_url() {
+        settings.push(("aws_endpoint", endpoint.to_owned()));
+    }
+    Ok(settings
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect())
+}
+
+async fn shared_config() -> SdkConfig {
+    // The SDK's default TLS stack needs a C tool chain; ours is the store's: rustls with ring.
+    let client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client)
+        .load()
+        .await
+}

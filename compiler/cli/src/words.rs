@@ -1,0 +1,146 @@
+//! Command lines that mix our options with the parameters of a flow.
+//!
+//! A flow's parameters are known only once the flow is read, so such a line is taken apart by hand: our options by
+//! their exact names, and whatever else looks like an option is a parameter.
+
+use std::ffi::{OsStr, OsString};
+
+use anyhow::bail;
+
+/// One of our options: its name, what stands for its value in the help, and the help.
+pub(crate) type OptionRow = (&'static str, Option<&'static str>, &'static str);
+
+/// A line taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// The first word that is no option.
+    pub(crate) flow: Option<String>,
+    /// `--help` or `-h`
+    pub(crate) help: bool,
+    /// Our options in order, with their values.
+    pub(crate) options: Vec<(&'static str, Option<OsString>)>,
+    /// Values for parameters, in order.
+    pub(crate) values: Vec<GivenValue>,
+}
+
+/// A value that was given for a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GivenValue {
+    /// Name as typed, without dashes.
+    pub(crate) name: String,
+    /// The text; `None` if there was none.
+    pub(crate) value: Option<OsString>,
+}
+
+/// The option by which every parameter can be reached, whatever its name.
+pub(crate) const PARAM: OptionRow = (
+    "param",
+    Some("NAME=VALUE"),
+    "Value of a parameter, also one with the name of an option (repeatable)",
+);
+
+/// Shows the help.
+pub(crate) const HELP: OptionRow = ("help", None, "Show this, and the flow's parameters");
+
+/// Takes a line apart; `options` are ours, [`PARAM`] and [`HELP`] among them.
+pub(crate) fn split(words: &[OsString], options: &[OptionRow]) -> anyhow::Result<Words> {
+    let mut found = Words::default();
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        let Some(option) = word.to_str().and_then(|word| word.strip_prefix("--")) else {
+            match word.to_str() {
+                Some("-h") => found.help = true,
+                Some(flow) if found.flow.is_none() && !flow.starts_with('-') => {
+                    found.flow = Some(flow.to_owned());
+                }
+                Some(other) => {
+                    bail!("`{other}` is not understood here; parameters are given as --NAME VALUE")
+                }
+                None => match split_raw(word) {
+                    Some(given) => found.values.push(given),
+                    None => bail!("`{}` is not UTF-8", word.display()),
+                },
+            }
+            continue;
+        };
+        let (name, attached) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(OsString::from(value))),
+            None => (option, None),
+        };
+        let known = options.iter().find(|(known, ..)| *known == name);
+        if let Some((known, None, _)) = known {
+            if attached.is_some() {
+                bail!("--{name} takes no value");
+            }
+            match *known {
+                "help" => found.help = true,
+                flag => found.options.push((flag, None)),
+            }
+            continue;
+        }
+        // What follows belongs to the option even if it starts with a dash (`--alpha -3`), unless it is an option itself.
+        let value = attached.or_else(|| words.next_if(|next| !looks_like_option(next)).cloned());
+        let Some((known, ..)) = known else {
+            let name = name.to_owned();
+            found.values.push(GivenValue { name, value });
+            continue;
+        };
+        let Some(value) = value else {
+            bail!("--{name} needs a value");
+        };
+        if *known == PARAM.0 {
+            let Some(given) = split_at_equals(&value) else {
+                bail!("--param needs NAME=VALUE, not `{}`", value.display());
+            };
+            found.values.push(given);
+        } else {
+            found.options.push((known, Some(value)));
+        }
+    }
+    Ok(found)
+}
+
+/// The value of an option as text.
+pub(crate) fn text(name: &str, value: Option<&OsStr>) -> anyhow::Result<String> {
+    match value.and_then(OsStr::to_str) {
+        Some(text) => Ok(text.to_owned()),
+        None => bail!("the value of --{name} is not UTF-8"),
+    }
+}
+
+/// The value of an option as a number from 1 up.
+pub(crate) fn positive<N: std::str::FromStr + PartialOrd + From<u8>>(
+    name: &str,
+    text: &str,
+) -> anyhow::Result<N> {
+    match text.parse::<N>() {
+        Ok(number) if number >= N::from(1) => Ok(number),
+        _ => bail!("--{name} needs a whole number from 1 up, not `{text}`"),
+    }
+}
+
+fn looks_like_option(word: &OsStr) -> bool {
+    let bytes = word.as_encoded_bytes();
+    bytes.len() > 2 && bytes.starts_with(b"--") && bytes[2].is_ascii_alphabetic()
+}
+
+/// `NAME=VALUE`, whose value may be any bytes.
+fn split_at_equals(word: &OsStr) -> Option<GivenValue> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = word.as_encoded_bytes();
+    let at = bytes
+        .iter()
+        .position(|byte| *byte == b'=')
+        .filter(|at| *at > 0)?;
+    Some(GivenValue {
+        name: std::str::from_utf8(&bytes[..at]).ok()?.to_owned(),
+        value: Some(OsStr::from_bytes(&bytes[at + 1..]).to_owned()),
+    })
+}
+
+/// `--NAME=VALUE` whose value is not UTF-8; said to be wrong later, with the parameter's name.
+fn split_raw(word: &OsStr) -> Option<GivenValue> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = word.as_encoded_bytes().strip_prefix(b"--")?;
+    split_at_equals(OsStr::from_bytes(bytes))
+}
