@@ -201,6 +201,7 @@ impl Attempt<'_> {
             count: record.ours.as_ref().and_then(|ours| ours.count),
             foreach: inputs.frames.clone(),
             known: self.known_after(inputs),
+            package: None,
             data: record,
         };
         let winner = commit::commit(self.store, &self.place, &commit).await?;

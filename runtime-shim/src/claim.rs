@@ -183,6 +183,7 @@ impl Claim<'_> {
             count,
             foreach: self.inputs.frames.clone(),
             known: self.attempt.known_after(&self.inputs),
+            package: None,
             data: record,
         };
         if let Some(winner) = commit::commit(store, place, &result).await? {
@@ -328,6 +329,7 @@ impl Parameters for Claim<'_> {
             count: None,
             foreach: Vec::new(),
             known: Some(known.digest().to_owned()),
+            package: request.package.clone(),
             data,
         };
         let winner = commit::commit(store, &place, &commit).await?;

@@ -113,6 +113,9 @@ pub struct Commit {
     /// Digest of the known blobs that are in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
+    /// Of `_parameters` alone: name of the code package that the run began with, by which its plan is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// Its `data.json`, in full.
     pub data: Record,
 }
@@ -274,7 +277,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
-async fn read_json<T: serde::de::DeserializeOwned>(
+pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
     store: &Store,
     key: &str,
 ) -> Result<Option<T>, StoreError> {

@@ -11,6 +11,7 @@ mod crash;
 mod ending;
 pub mod error;
 pub mod harness;
+pub mod history;
 pub mod inputs;
 pub mod launch;
 mod logs;

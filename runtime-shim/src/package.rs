@@ -28,6 +28,47 @@ const FILES_MAX: usize = 200_000;
 
 /// Fetches a package (`<Flow>/<sha256>`) and unpacks it below `work`; the folder that holds its files.
 pub async fn fetch(store: &Store, name: &str, work: &Path) -> Result<PathBuf, TaskError> {
+    let Packed {
+        object,
+        bytes,
+        sha256,
+    } = get(store, name).await?;
+    let work = work.to_owned();
+    tokio::task::spawn_blocking(move || unpack(&object, &bytes, &sha256, &work))
+        .await
+        .unwrap_or_else(|error| Err(configuration(error.to_string())))
+}
+
+/// Fetches a package and reads the plan in it; unpacks nothing else, and runs nothing.
+pub async fn fetch_plan(store: &Store, name: &str) -> Result<Manifest, TaskError> {
+    let Packed {
+        object,
+        bytes,
+        sha256,
+    } = get(store, name).await?;
+    let read = move || {
+        let folder = std::env::temp_dir();
+        let mut tar = spool(&object, &bytes, &sha256, &folder)?;
+        let mut plan = Vec::new();
+        find_plan(&mut tar, &mut plan)
+            .map_err(|error| broken(&object, &error.to_string()))
+            .and_then(|()| parse_plan(&plan, &format!("{FILE_NAME} of {object}")))
+    };
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|error| Err(configuration(error.to_string())))
+}
+
+/// A package as it lies in the store.
+struct Packed {
+    /// Where, for messages.
+    object: String,
+    bytes: bytes::Bytes,
+    /// As its name says.
+    sha256: String,
+}
+
+async fn get(store: &Store, name: &str) -> Result<Packed, TaskError> {
     let Some((flow, sha256)) = name.rsplit_once('/').filter(|(_, sha256)| {
         sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
     }) else {
@@ -36,16 +77,17 @@ pub async fn fetch(store: &Store, name: &str, work: &Path) -> Result<PathBuf, Ta
         )));
     };
     let key = package_key(flow, sha256);
-    let Some(packed) = store.get(&key).await? else {
+    let Some(bytes) = store.get(&key).await? else {
         return Err(configuration(format!(
             "the code package {} is not in the store; deploy the flow again",
             store.locate(&key)
         )));
     };
-    let (object, sha256, work) = (store.locate(&key), sha256.to_owned(), work.to_owned());
-    tokio::task::spawn_blocking(move || unpack(&object, &packed, &sha256, &work))
-        .await
-        .unwrap_or_else(|error| Err(configuration(error.to_string())))
+    Ok(Packed {
+        object: store.locate(&key),
+        bytes,
+        sha256: sha256.to_owned(),
+    })
 }
 
 /// Puts a package (an uncompressed tar) under its key, unless it is there.
@@ -66,7 +108,11 @@ pub fn read_plan(code: &Path) -> Result<Manifest, TaskError> {
     let shown = path.display();
     let text = fs::read(&path)
         .map_err(|error| configuration(format!("{shown} cannot be read: {error}")))?;
-    let value: Value = serde_json::from_slice(&text)
+    parse_plan(&text, &shown.to_string())
+}
+
+fn parse_plan(text: &[u8], shown: &str) -> Result<Manifest, TaskError> {
+    let value: Value = serde_json::from_slice(text)
         .map_err(|error| configuration(format!("{shown} is no JSON: {error}")))?;
     let protocol = value["protocol"].as_u64().unwrap_or_default();
     check_protocol(protocol, "the code package")?;
@@ -85,42 +131,56 @@ pub fn check_protocol(protocol: u64, whose: &str) -> Result<(), TaskError> {
 }
 
 fn unpack(object: &str, packed: &[u8], sha256: &str, work: &Path) -> Result<PathBuf, TaskError> {
-    let broken = |what: String| {
-        TaskError::new(
-            Exit::Corrupt,
-            format!("the code package {object} is corrupt: {what}; deploy the flow again"),
-        )
-    };
-    let machine = |error: &io::Error| {
-        TaskError::new(
-            Exit::Machine,
-            format!(
-                "the code package cannot be unpacked in {}: {error}",
-                work.display()
-            ),
-        )
-    };
-    fs::create_dir_all(work).map_err(|error| machine(&error))?;
-    let mut tar = tempfile::tempfile_in(work).map_err(|error| machine(&error))?;
-    let found = copy_and_digest(packed, &mut tar).map_err(|error| match error {
-        Refused::Entry(what) => broken(what),
-        Refused::Machine(error) => machine(&error),
-    })?;
-    if found != sha256 {
-        return Err(broken(format!("its digest is {found}")));
-    }
-    tar.seek(SeekFrom::Start(0))
-        .map_err(|error| machine(&error))?;
+    let tar = spool(object, packed, sha256, work)?;
     let code = work.join("code");
     // What an earlier attempt in the same folder left may be half of it.
     if code.exists() {
-        fs::remove_dir_all(&code).map_err(|error| machine(&error))?;
+        fs::remove_dir_all(&code).map_err(|error| machine(work, &error))?;
     }
-    extract(tar, &code).map_err(|error| match error {
-        Refused::Entry(what) => broken(what),
-        Refused::Machine(error) => machine(&error),
-    })?;
+    extract(tar, &code).map_err(|error| error.about(object, work))?;
     Ok(code)
+}
+
+/// The uncompressed tar in a nameless file of `work`, once its digest is found to be right.
+fn spool(object: &str, packed: &[u8], sha256: &str, work: &Path) -> Result<File, TaskError> {
+    let on_disk = |error: io::Error| machine(work, &error);
+    fs::create_dir_all(work).map_err(on_disk)?;
+    let mut tar = tempfile::tempfile_in(work).map_err(on_disk)?;
+    let found = copy_and_digest(packed, &mut tar).map_err(|error| error.about(object, work))?;
+    if found != sha256 {
+        return Err(broken(object, &format!("its digest is {found}")));
+    }
+    tar.seek(SeekFrom::Start(0)).map_err(on_disk)?;
+    Ok(tar)
+}
+
+fn find_plan(tar: &mut File, plan: &mut Vec<u8>) -> io::Result<()> {
+    let mut archive = tar::Archive::new(io::BufReader::new(tar));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.path()?.as_os_str() == FILE_NAME {
+            entry.read_to_end(plan)?;
+            return Ok(());
+        }
+    }
+    Err(io::Error::other(format!("it holds no {FILE_NAME}")))
+}
+
+fn broken(object: &str, what: &str) -> TaskError {
+    TaskError::new(
+        Exit::Corrupt,
+        format!("the code package {object} is corrupt: {what}; deploy the flow again"),
+    )
+}
+
+fn machine(work: &Path, error: &io::Error) -> TaskError {
+    TaskError::new(
+        Exit::Machine,
+        format!(
+            "the code package cannot be unpacked in {}: {error}",
+            work.display()
+        ),
+    )
 }
 
 fn copy_and_digest(packed: &[u8], output: &mut File) -> Result<String, Refused> {
@@ -149,6 +209,15 @@ fn copy_and_digest(packed: &[u8], output: &mut File) -> Result<String, Refused> 
 enum Refused {
     Entry(String),
     Machine(io::Error),
+}
+
+impl Refused {
+    fn about(self, object: &str, work: &Path) -> TaskError {
+        match self {
+            Self::Entry(what) => broken(object, &what),
+            Self::Machine(error) => machine(work, &error),
+        }
+    }
 }
 
 /// Only plain files and folders below the target; the writer makes nothing else.

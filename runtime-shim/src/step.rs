@@ -118,6 +118,7 @@ async fn prepare(
             .path()
             .to_owned(),
     };
+    let package = text(environment::PACKAGE)?;
     let code = match path(environment::CODE) {
         Some(code) => code,
         None => package::fetch(&store, &required(environment::PACKAGE)?, &work).await?,
@@ -148,6 +149,7 @@ async fn prepare(
         index,
         orchestrator_attempt,
         cwd: code.clone(),
+        package,
         code,
         work,
         parameters: Arc::new(parameters),

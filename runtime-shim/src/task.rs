@@ -26,6 +26,8 @@ pub struct TaskRequest {
     pub index: IndexPath,
     /// The orchestrator's own attempt number, recorded only.
     pub orchestrator_attempt: Option<u32>,
+    /// The code package by its name (`<Flow>/<sha256>`), where there is one; the run's `_parameters` remember it.
+    pub package: Option<String>,
     /// Folder that holds the flow's tree: `manifest.file` is below it.
     pub code: PathBuf,
     /// Working folder of user code; on an orchestrator the same as `code`.

@@ -230,6 +230,7 @@ async fn commit_parent(store: &Store, run: &str) {
         count: None,
         foreach: Vec::new(),
         known: None,
+        package: None,
         data,
     };
     commit::commit(store, &place, &parent).await.unwrap();

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use rustix::fs::{CWD, RenameFlags};
 
-use super::{Content, Encoding, Put, StoreError};
+use super::list::METADATA_FOLDER;
+use super::{Content, Encoding, Folder, Found, Put, StoreError, Visit};
 use crate::crash;
 
 /// Metaflow's metadata of a raw blob, in a file beside it.
@@ -136,6 +137,66 @@ impl LocalStore {
         .map_err(|error| self.failed(key, &error))
     }
 
+    pub(super) fn list(&self, prefix: &str) -> Result<Folder, StoreError> {
+        let mut folder = Folder::default();
+        self.entries(prefix, &mut |entry| match entry {
+            Entry::Folder(key) => {
+                let name = key.rsplit('/').next().unwrap_or(&key);
+                folder.folders.push(name.to_owned());
+            }
+            Entry::Key(found) => folder.keys.push(found),
+        })?;
+        Ok(folder)
+    }
+
+    pub(super) fn walk(&self, prefix: &str, visit: Visit<'_>) -> Result<(), StoreError> {
+        let mut pending = vec![prefix.to_owned()];
+        while let Some(prefix) = pending.pop() {
+            self.entries(&prefix, &mut |entry| match entry {
+                Entry::Folder(key) => pending.push(key),
+                Entry::Key(found) => visit(found),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn entries(&self, prefix: &str, hear: &mut dyn FnMut(Entry)) -> Result<(), StoreError> {
+        let entries = match fs::read_dir(self.root.join(prefix)) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(()),
+            Err(error) => return Err(self.failed(prefix, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| self.failed(prefix, &error))?;
+            // Keys are UTF-8; a file of another name is not of ours.
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let key = match prefix {
+                "" => name.clone(),
+                prefix => format!("{prefix}/{name}"),
+            };
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // Renamed or removed meanwhile.
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(self.failed(&key, &error)),
+            };
+            if !metadata.is_dir() {
+                let modified = metadata.modified().ok();
+                let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+                hear(Entry::Key(Found {
+                    key,
+                    size: metadata.len(),
+                    modified_ms: since.map_or(0, |since| since.as_millis() as u64),
+                }));
+            } else if name != METADATA_FOLDER && entry.path() != self.temporary {
+                hear(Entry::Folder(key));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn remove(&self, key: &str) {
         let target = self.root.join(key);
         discard(&target);
@@ -207,6 +268,12 @@ impl LocalStore {
     fn failed(&self, key: &str, error: &io::Error) -> StoreError {
         StoreError::from_io(self.root.join(key).display().to_string(), error)
     }
+}
+
+/// What a folder holds.
+enum Entry {
+    Folder(String),
+    Key(Found),
 }
 
 /// Moves a finished file to its key unless the key is there.

@@ -4,6 +4,7 @@
 //! rename, an object by the end of its upload.
 
 mod error;
+mod list;
 mod local;
 mod object;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use error::StoreError;
+pub use list::{Folder, Found, Visit};
 use local::LocalStore;
 use object::ObjectStore;
 
@@ -70,6 +72,8 @@ pub enum Operation {
     PutNew,
     /// Adds to its end; local stores only.
     Append,
+    /// Asks what lies below it.
+    List,
 }
 
 /// Stands between callers and the store: tests order, count and break operations with it.
@@ -154,7 +158,8 @@ impl Store {
         }
     }
 
-    /// How many operations were started. One operation is one request, except for uploads in parts.
+    /// How many operations were started. One operation is one request, except for uploads in parts
+    /// and for listings, which take one per thousand keys.
     pub fn operations(&self) -> u64 {
         self.inner.operations.load(Ordering::Relaxed)
     }

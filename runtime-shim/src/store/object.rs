@@ -14,11 +14,11 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as ObjectPath;
 use object_store::{
     Attribute, Attributes, BackoffConfig, Certificate, ClientOptions, Error, MultipartUpload,
-    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+    ObjectMeta, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
 use tokio::io::AsyncReadExt;
 
-use super::{Content, Encoding, Put, StoreError};
+use super::{Content, Encoding, Folder, Found, Put, StoreError, Visit};
 
 /// Metaflow's metadata of a raw blob: name and value of the user attribute on S3.
 /// Azure's names hold no hyphen, and Metaflow uses underscores there.
@@ -225,6 +225,56 @@ impl ObjectStore {
         if let Ok(path) = self.path(key) {
             // Roles without the right to delete are common; the probe's few bytes then stay.
             let _ = self.client.delete(&path).await;
+        }
+    }
+
+    pub(super) async fn list(&self, prefix: &str) -> Result<Folder, StoreError> {
+        let path = self.folder(prefix)?;
+        let result = self.client.list_with_delimiter(path.as_ref()).await;
+        let listed = result.map_err(|error| self.failed(prefix, &error))?;
+        let folders = listed.common_prefixes.iter();
+        Ok(Folder {
+            folders: folders
+                .filter_map(|path| Some(path.filename()?.to_owned()))
+                .collect(),
+            keys: listed
+                .objects
+                .iter()
+                .map(|object| self.found_key(object))
+                .collect(),
+        })
+    }
+
+    pub(super) async fn walk(&self, prefix: &str, visit: Visit<'_>) -> Result<(), StoreError> {
+        let path = self.folder(prefix)?;
+        let mut objects = self.client.list(path.as_ref());
+        while let Some(object) = objects.next().await {
+            visit(self.found_key(&object.map_err(|error| self.failed(prefix, &error))?));
+        }
+        Ok(())
+    }
+
+    /// The path to list below; `None` for the whole bucket.
+    fn folder(&self, prefix: &str) -> Result<Option<ObjectPath>, StoreError> {
+        match (prefix, self.prefix.as_str()) {
+            ("", "") => Ok(None),
+            ("", root) => ObjectPath::parse(root)
+                .map(Some)
+                .map_err(|error| StoreError::Url {
+                    url: self.url.clone(),
+                    reason: error.to_string(),
+                }),
+            (prefix, _) => self.path(prefix).map(Some),
+        }
+    }
+
+    fn found_key(&self, object: &ObjectMeta) -> Found {
+        let full = object.location.as_ref();
+        let below = full.strip_prefix(&self.prefix).unwrap_or(full);
+        Found {
+            key: below.trim_start_matches('/').to_owned(),
+            size: object.size,
+            modified_ms: u64::try_from(object.last_modified.timestamp_millis()).unwrap_or_default(),
         }
     }
 

@@ -6,6 +6,8 @@
     reason = "shared by test binaries, of which each uses a part"
 )]
 
+pub mod moto;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -157,6 +159,7 @@ impl Bed {
             step: step.to_owned(),
             index: index.parse::<IndexPath>().unwrap(),
             orchestrator_attempt: Some(0),
+            package: None,
             code: self.folder.path().join("code"),
             cwd: self.folder.path().join("code"),
             work: self.folder.path().join("work"),

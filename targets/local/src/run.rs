@@ -155,6 +155,7 @@ pub async fn run(
         step: String::new(),
         index: IndexPath::root(),
         orchestrator_attempt: None,
+        package: None,
         code: request.code.clone(),
         cwd: request.cwd.clone(),
         work: work.path().to_owned(),

@@ -10,20 +10,23 @@
 //! The client may look at any moment, so a file is there whole or not at all. A task's folder appears by one rename when the task starts;
 //! its artifacts are looked at only once `attempt-done` is there, which comes last.
 
+mod folder;
+mod objects;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
-use rustix::fs::{Mode, OFlags, renameat};
-use rustix::io::Errno;
-use serde::Serialize;
 use serde_json::Value;
+
+use folder::{make_folder, open_folder, publish_self, replace, write_new};
+use objects::{Artifact, Field, Myself};
 
 /// Folder of metadata inside a flow's, run's, step's or task's folder.
 const FOLDER: &str = "_meta";
@@ -58,63 +61,6 @@ pub struct MetadataTree {
     steps: Mutex<HashSet<String>>,
 }
 
-/// `_self.json`.
-#[derive(Serialize)]
-struct Myself<'a> {
-    flow_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run_number: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    step_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    task_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    system_tags: Option<&'a [String]>,
-    ts_epoch: u64,
-}
-
-/// `sysmeta_<field>_<ms>.json`.
-#[derive(Serialize)]
-struct Field<'a> {
-    flow_id: &'a str,
-    run_number: &'a str,
-    step_name: &'a str,
-    task_id: &'a str,
-    #[serde(rename = "field_name")]
-    name: &'a str,
-    #[serde(rename = "type")]
-    ty: &'a str,
-    value: &'a str,
-    tags: &'a [String],
-    user_name: &'a str,
-    ts_epoch: u64,
-}
-
-/// `<N>_artifact_<name>.json`.
-#[derive(Serialize)]
-struct Artifact<'a> {
-    run_number: &'a str,
-    step_name: &'a str,
-    task_id: &'a str,
-    attempt_id: u32,
-    name: &'a str,
-    content_type: &'a str,
-    #[serde(rename = "type")]
-    ty: &'static str,
-    sha: &'a str,
-    ds_type: &'a str,
-    location: &'a str,
-    flow_id: &'a str,
-    user_name: &'a str,
-    tags: &'a [String],
-    system_tags: &'a [String],
-    ts_epoch: u64,
-}
-
 /// One attempt of one task.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
@@ -131,9 +77,13 @@ pub struct Attempt<'a> {
 impl MetadataTree {
     /// Enters a run below `root`, a store's root as Metaflow lays it out; the run becomes visible at once.
     pub fn enter(root: &Path, facts: RunFacts) -> io::Result<Self> {
+        Self::enter_at(root, facts, now_ms())
+    }
+
+    /// As [`MetadataTree::enter`], for a run that began at another time. What is there already stays as it is.
+    pub fn enter_at(root: &Path, facts: RunFacts, at_ms: u64) -> io::Result<Self> {
         let flow = root.join(&facts.flow);
         let folder = flow.join(&facts.run);
-        let now = now_ms();
         let myself = Myself {
             flow_id: &facts.flow,
             run_number: None,
@@ -142,7 +92,7 @@ impl MetadataTree {
             user_name: None,
             tags: None,
             system_tags: None,
-            ts_epoch: now,
+            ts_epoch: at_ms,
         };
         publish_self(&flow, &myself)?;
         let myself = Myself {
@@ -162,7 +112,12 @@ impl MetadataTree {
 
     /// Records that an attempt starts: from now on the client sees the task.
     pub fn started(&self, attempt: Attempt<'_>) -> io::Result<()> {
-        self.enter_step(attempt.step)?;
+        self.started_at(attempt, now_ms())
+    }
+
+    /// As [`MetadataTree::started`], for an attempt that started at another time. The same time gives the same files.
+    pub fn started_at(&self, attempt: Attempt<'_>, at_ms: u64) -> io::Result<()> {
+        self.enter_step(attempt.step, at_ms)?;
         let task = self.folder.join(attempt.step).join(attempt.task);
         let folder = task.join(FOLDER);
         let origin = self.facts.origin_run.as_deref().unwrap_or("None");
@@ -182,7 +137,7 @@ impl MetadataTree {
         }
         if let Ok(folder) = open_folder(&folder) {
             // A later attempt: the folder is being looked at already.
-            return self.write_fields(&folder, attempt, &fields, Folder::Seen);
+            return self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen);
         }
         fields.extend([
             ("script-name", "script-name", self.facts.script.as_str()),
@@ -194,10 +149,10 @@ impl MetadataTree {
         let myself = Myself {
             step_name: Some(attempt.step),
             task_id: Some(attempt.task),
-            ..self.myself()
+            ..self.myself(at_ms)
         };
         write_new(&opened, "_self.json", &myself)?;
-        self.write_fields(&opened, attempt, &fields, Folder::Unseen)?;
+        self.write_fields(&opened, attempt, &fields, at_ms, Folder::Unseen)?;
         match std::fs::rename(&new, &folder) {
             // Another writer of the same task was first; what it wrote says the same.
             Err(_) if folder.is_dir() => std::fs::remove_dir_all(&new),
@@ -207,6 +162,17 @@ impl MetadataTree {
 
     /// Records what an ended attempt left: `record` is its `data.json`.
     pub fn ended(&self, attempt: Attempt<'_>, record: &Value, ok: bool) -> io::Result<()> {
+        self.ended_at(attempt, record, ok, now_ms())
+    }
+
+    /// As [`MetadataTree::ended`], for an attempt that ended at another time. The same time gives the same files.
+    pub fn ended_at(
+        &self,
+        attempt: Attempt<'_>,
+        record: &Value,
+        ok: bool,
+        at_ms: u64,
+    ) -> io::Result<()> {
         let path = self
             .folder
             .join(attempt.step)
@@ -216,30 +182,47 @@ impl MetadataTree {
             Ok(folder) => folder,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It was adopted, so it never started here.
-                self.started(attempt)?;
+                self.started_at(attempt, at_ms)?;
                 open_folder(&path)?
             }
             Err(error) => return Err(error),
         };
-        self.write_artifacts(&folder, attempt, record)?;
+        self.write_artifacts(&folder, attempt, record, at_ms)?;
         let number = attempt.number.to_string();
         let ok = if ok { "True" } else { "False" };
         let fields = [
             ("attempt_ok", "internal_attempt_status", ok),
             ("attempt-done", "attempt-done", number.as_str()),
         ];
-        self.write_fields(&folder, attempt, &fields, Folder::Seen)
+        self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen)
+    }
+
+    /// Whether the end of an attempt is recorded, at this time.
+    pub fn knows_end(&self, step: &str, task: &str, at_ms: u64) -> bool {
+        let folder = self.folder.join(step).join(task).join(FOLDER);
+        folder.join(field_file("attempt-done", at_ms)).exists()
+    }
+
+    /// Whether the start of an attempt is recorded, at this time.
+    pub fn knows_start(&self, step: &str, task: &str, at_ms: u64) -> bool {
+        let folder = self.folder.join(step).join(task).join(FOLDER);
+        folder.join(field_file("attempt", at_ms)).exists()
     }
 
     /// Records the pseudo task that holds the run's parameters; `record` is its `data.json`.
     pub fn parameters(&self, manifest: &Manifest, record: &Value) -> io::Result<()> {
+        self.parameters_at(manifest, record, now_ms())
+    }
+
+    /// As [`MetadataTree::parameters`], for parameters that were saved at another time.
+    pub fn parameters_at(&self, manifest: &Manifest, record: &Value, at_ms: u64) -> io::Result<()> {
         let attempt = Attempt {
             step: flowc_protocol::identity::PARAMETERS_STEP,
             task: "t",
             number: 0,
             path: "",
         };
-        self.ended(attempt, record, true)?;
+        self.ended_at(attempt, record, true, at_ms)?;
         let path = self
             .folder
             .join(attempt.step)
@@ -249,10 +232,11 @@ impl MetadataTree {
             ("start_step", "graph_structure", manifest.start.as_str()),
             ("end_step", "graph_structure", &manifest.end),
         ];
-        self.write_fields(&open_folder(&path)?, attempt, &fields, Folder::Seen)
+        let folder = open_folder(&path)?;
+        self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen)
     }
 
-    fn myself(&self) -> Myself<'_> {
+    fn myself(&self, at_ms: u64) -> Myself<'_> {
         Myself {
             flow_id: &self.facts.flow,
             run_number: Some(&self.facts.run),
@@ -261,18 +245,18 @@ impl MetadataTree {
             user_name: Some(&self.facts.user),
             tags: Some(&self.facts.tags),
             system_tags: Some(&self.facts.system_tags),
-            ts_epoch: now_ms(),
+            ts_epoch: at_ms,
         }
     }
 
-    fn enter_step(&self, step: &str) -> io::Result<()> {
+    fn enter_step(&self, step: &str, at_ms: u64) -> io::Result<()> {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         if steps.contains(step) {
             return Ok(());
         }
         let myself = Myself {
             step_name: Some(step),
-            ..self.myself()
+            ..self.myself(at_ms)
         };
         publish_self(&self.folder.join(step), &myself)?;
         steps.insert(step.to_owned());
@@ -284,9 +268,9 @@ impl MetadataTree {
         folder: &OwnedFd,
         attempt: Attempt<'_>,
         fields: &[(&str, &str, &str)],
+        at_ms: u64,
         state: Folder,
     ) -> io::Result<()> {
-        let now = now_ms();
         let tags = [format!("attempt_id:{}", attempt.number)];
         for (name, ty, value) in fields {
             let field = Field {
@@ -299,9 +283,9 @@ impl MetadataTree {
                 value,
                 tags: &tags,
                 user_name: &self.facts.user,
-                ts_epoch: now,
+                ts_epoch: at_ms,
             };
-            let file = format!("sysmeta_{name}_{now}.json");
+            let file = field_file(name, at_ms);
             match state {
                 Folder::Unseen => write_new(folder, &file, &field)?,
                 Folder::Seen => replace(folder, &file, &field)?,
@@ -315,12 +299,12 @@ impl MetadataTree {
         folder: &OwnedFd,
         attempt: Attempt<'_>,
         record: &Value,
+        at_ms: u64,
     ) -> io::Result<()> {
         let Some(objects) = record.get("objects").and_then(Value::as_object) else {
             return Ok(());
         };
         let location = format!(":root:{}", self.facts.ds_root);
-        let now = now_ms();
         for (name, sha) in objects {
             let encoding = record.pointer(&format!("/info/{}/encoding", escaped(name)));
             let artifact = Artifact {
@@ -338,7 +322,7 @@ impl MetadataTree {
                 user_name: &self.facts.user,
                 tags: &self.facts.tags,
                 system_tags: &self.facts.system_tags,
-                ts_epoch: now,
+                ts_epoch: at_ms,
             };
             let file = format!("{}_artifact_{name}.json", attempt.number);
             write_new(folder, &file, &artifact)?;
@@ -366,6 +350,11 @@ pub fn foreach_path(manifest: &Manifest, step: &str, index: &IndexPath) -> Strin
     path
 }
 
+/// Name of the file of a field.
+fn field_file(name: &str, at_ms: u64) -> String {
+    format!("sysmeta_{name}_{at_ms}.json")
+}
+
 /// Whether the client may be looking into a folder already.
 #[derive(Clone, Copy)]
 enum Folder {
@@ -390,170 +379,5 @@ fn now_ms() -> u64 {
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// Writes `_meta/_self.json` of an object that has none yet.
-fn publish_self(object: &Path, myself: &Myself<'_>) -> io::Result<()> {
-    let folder = object.join(FOLDER);
-    if folder.join("_self.json").exists() {
-        return Ok(());
-    }
-    make_folder(&folder)?;
-    replace(&open_folder(&folder)?, "_self.json", myself)
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir_all(folder),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
-    }
-}
-
-fn open_folder(folder: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(folder, flags, Mode::empty())?)
-}
-
-/// Writes a file that nobody looks at yet, over one of the same name.
-fn write_new(folder: impl AsFd, name: &str, object: &impl Serialize) -> io::Result<()> {
-    let bytes = serde_json::to_vec(object)?;
-    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o666))?;
-    let mut left = bytes.as_slice();
-    while !left.is_empty() {
-        match rustix::io::write(&file, left) {
-            Ok(written) => left = &left[written..],
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Writes a file that somebody may be looking for.
-fn replace(folder: &OwnedFd, name: &str, object: &impl Serialize) -> io::Result<()> {
-    let temporary = format!(".{name}.{}", std::process::id());
-    write_new(folder, &temporary, object)?;
-    renameat(folder, temporary.as_str(), folder, name)?;
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn facts(root: &Path) -> RunFacts {
-        RunFacts {
-            flow: "F".to_owned(),
-            run: "17".to_owned(),
-            user: "ann".to_owned(),
-            tags: vec!["nightly".to_owned()],
-            system_tags: vec!["user:ann".to_owned()],
-            ds_type: "local".to_owned(),
-            ds_root: root.display().to_string(),
-            origin_run: None,
-            script: "f.py".to_owned(),
-        }
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn read(path: &Path) -> Value {
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    }
-
-    /// Names without the time that they end with.
-    fn fields(folder: &Path) -> Vec<String> {
-        let names = names(folder).into_iter();
-        let mut fields: Vec<_> = names
-            .filter_map(|name| {
-                Some(
-                    name.strip_prefix("sysmeta_")?
-                        .rsplit_once('_')?
-                        .0
-                        .to_owned(),
-                )
-            })
-            .collect();
-        fields.dedup();
-        fields
-    }
-
-    const ATTEMPT: Attempt<'_> = Attempt {
-        step: "train",
-        task: "t-3",
-        number: 0,
-        path: "train:3",
-    };
-
-    #[test]
-    fn a_run_is_visible_at_once_and_a_task_when_it_starts() {
-        let root = tempfile::tempdir().unwrap();
-        let tree = MetadataTree::enter(root.path(), facts(root.path())).unwrap();
-        assert_eq!(
-            read(&root.path().join("F/17/_meta/_self.json"))["tags"],
-            json!(["nightly"])
-        );
-        tree.started(ATTEMPT).unwrap();
-        let folder = root.path().join("F/17/train/t-3/_meta");
-        assert_eq!(read(&folder.join("_self.json"))["task_id"], "t-3");
-        assert_eq!(
-            fields(&folder),
-            [
-                "attempt",
-                "ds-root",
-                "ds-type",
-                "foreach-execution-path",
-                "origin-run-id",
-                "script-name",
-                "user"
-            ]
-        );
-        assert_eq!(names(folder.parent().unwrap()), ["_meta"]);
-    }
-
-    #[test]
-    fn artifacts_of_an_attempt_come_before_its_end() {
-        let root = tempfile::tempdir().unwrap();
-        let tree = MetadataTree::enter(root.path(), facts(root.path())).unwrap();
-        let record = json!({
-            "objects": {"y": "ab12", "odd~name": "cd34"},
-            "info": {"y": {"encoding": "pickle-v4"}, "odd~name": {"encoding": "gzip+pickle-v4"}},
-        });
-        tree.started(ATTEMPT).unwrap();
-        tree.ended(ATTEMPT, &record, false).unwrap();
-        let second = Attempt {
-            number: 1,
-            ..ATTEMPT
-        };
-        tree.started(second).unwrap();
-        tree.ended(second, &record, true).unwrap();
-        let folder = root.path().join("F/17/train/t-3/_meta");
-        let artifact = read(&folder.join("1_artifact_y.json"));
-        assert_eq!(artifact["sha"], "ab12");
-        assert_eq!(artifact["content_type"], "pickle-v4");
-        assert_eq!(
-            artifact["location"],
-            format!(":root:{}", root.path().display())
-        );
-        assert!(fields(&folder).contains(&"attempt-done".to_owned()));
-        assert!(names(&folder).iter().all(|name| !name.starts_with('.')));
-    }
-
-    #[test]
-    fn an_adopted_task_is_entered_by_its_end() {
-        let root = tempfile::tempdir().unwrap();
-        let tree = MetadataTree::enter(root.path(), facts(root.path())).unwrap();
-        tree.ended(ATTEMPT, &json!({"objects": {}}), true).unwrap();
-        assert!(root.path().join("F/17/train/t-3/_meta/_self.json").exists());
-        assert!(root.path().join("F/17/train/_meta/_self.json").exists());
-    }
-}
+mod tests;
