@@ -84,13 +84,17 @@ fn examples(help: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Commands whose examples need an orchestrator; their tests on one are with its bed.
+const OPERATING: &[&str] = &["deploy", "trigger", "status", "stop", "delete"];
+
 #[test]
 fn the_examples_in_every_help_text_work() {
-    for command in ["", "check", "show", "run", "compile", "explain"] {
+    let commands = ["", "check", "show", "run", "compile", "explain"];
+    for command in commands.iter().chain(OPERATING) {
         let arguments: &[&str] = if command.is_empty() {
             &["--help"]
         } else {
-            &[command, "--help"]
+            &[*command, "--help"]
         };
         let folder = workshop();
         let help = run(folder.path(), arguments);
@@ -104,15 +108,22 @@ fn the_examples_in_every_help_text_work() {
         for example in examples {
             let arguments: Vec<&str> = example.iter().map(String::as_str).collect();
             let output = run(folder.path(), &arguments);
+            let stderr = text(&output.stderr);
             assert!(
-                output.status.success(),
-                "flowc {}\n{}{}",
+                output.status.success() || asks_an_orchestrator(arguments[0], &output),
+                "flowc {}\n{}{stderr}",
                 example.join(" "),
                 text(&output.stdout),
-                text(&output.stderr)
             );
         }
     }
+}
+
+/// Whether the command went as far as it can without an orchestrator: it says by a code of its own that there is none.
+fn asks_an_orchestrator(command: &str, output: &std::process::Output) -> bool {
+    OPERATING.contains(&command)
+        && output.status.code() == Some(2)
+        && text(&output.stderr).contains("error[FC500")
 }
 
 #[test]
