@@ -11,8 +11,10 @@ use flowc_protocol::conversation::INLINE_MAX;
 use flowc_protocol::identity::blob_key;
 use flowc_protocol::known::key_of;
 use futures::StreamExt;
+use tokio::task::JoinHandle;
 
 use crate::codec;
+use crate::digest::{Growing, Running, digest_file};
 use crate::store::{Content, Encoding, Put, Store, StoreError};
 
 /// The blobs of one flow.
@@ -22,14 +24,22 @@ pub struct Blobs {
     flow: String,
 }
 
-/// A verified blob.
+/// A blob that was read.
 #[derive(Debug)]
 pub enum Loaded {
-    /// Its bytes; at most [`INLINE_MAX`].
+    /// Its bytes, verified; at most [`INLINE_MAX`].
     Inline(Vec<u8>),
-    /// A file that holds its uncompressed bytes: in the spool, or in the store itself. Not to be changed.
+    /// A verified file that holds its uncompressed bytes: in the spool, or in the store itself. Not to be changed.
     File(PathBuf),
+    /// The same, but still being verified.
+    Unverified(PathBuf, Verdict),
 }
+
+/// Resolves once a blob's bytes have been compared with its key.
+pub type Verdict = JoinHandle<Result<(), StoreError>>;
+
+/// A blob of this size is handed over while it is verified; for smaller ones that is not worth asking twice.
+const UNVERIFIED_MIN: u64 = 4 << 20;
 
 impl Blobs {
     /// The blobs of a flow.
@@ -52,8 +62,16 @@ impl Blobs {
         self.store.put_new(&object, Bytes::from(packed)).await
     }
 
-    /// Saves a spool file, which is given away; its key.
-    pub async fn put_spool(&self, file: &Path) -> Result<String, StoreError> {
+    /// Saves a spool file, which is given away; its key. `begun` is its digest as far as it was known before.
+    pub async fn put_spool(
+        &self,
+        file: &Path,
+        begun: Option<Growing>,
+    ) -> Result<String, StoreError> {
+        let digest = move |path: &Path| match begun {
+            Some(growing) => growing.finish(),
+            None => digest_file(&mut File::open(path)?),
+        };
         let (key, size) = blocking(file, digest).await?;
         let object = blob_key(&self.flow, &key);
         if self.store.exists(&object).await? {
@@ -91,7 +109,12 @@ impl Blobs {
         }
         let target = spool.join(format!("load-{}", uuid::Uuid::new_v4().simple()));
         match self.store.read(&object).await?.ok_or_else(missing)? {
-            Content::File(file, path) => {
+            Content::File(mut file, path) => {
+                let unreadable = |error: io::Error| spool_error(&path, &error);
+                if size >= UNVERIFIED_MIN && !is_packed(&mut file).map_err(unreadable)? {
+                    let verdict = self.verify_raw(&object, key, file, &path);
+                    return Ok(Loaded::Unverified(path, verdict));
+                }
                 self.verify_file(&object, key, size, file, path, target)
                     .await
             }
@@ -104,8 +127,22 @@ impl Blobs {
                     .create_new(true)
                     .open(&packed)
                     .map_err(spooled)?;
+                // A raw blob is verified while it comes in.
+                let mut running = None;
+                let mut is_raw = false;
                 while let Some(piece) = pieces.next().await {
-                    file.write_all(&piece?).map_err(spooled)?;
+                    let piece = piece?;
+                    if running.is_none() {
+                        is_raw = !codec::looks_like_gzip(&piece);
+                    }
+                    let running: &mut Running = running.get_or_insert_default();
+                    if is_raw {
+                        running.update(&piece);
+                    }
+                    file.write_all(&piece).map_err(spooled)?;
+                }
+                if running.is_some_and(|running| is_raw && running.finish().0 == key) {
+                    return Ok(Loaded::File(packed));
                 }
                 file.seek(SeekFrom::Start(0)).map_err(spooled)?;
                 let loaded = self
@@ -136,6 +173,20 @@ impl Blobs {
         Err(self.mismatch(object, &found))
     }
 
+    /// Starts to compare a raw blob with its key.
+    fn verify_raw(&self, object: &str, key: &str, mut file: File, path: &Path) -> Verdict {
+        let (blobs, object, key) = (self.clone(), object.to_owned(), key.to_owned());
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let digest = digest_file(&mut file);
+            let (found, _) = digest.map_err(|error| spool_error(&path, &error))?;
+            if found == key {
+                return Ok(());
+            }
+            Err(blobs.mismatch(&object, &found))
+        })
+    }
+
     async fn verify_file(
         &self,
         object: &str,
@@ -146,14 +197,11 @@ impl Blobs {
         target: PathBuf,
     ) -> Result<Loaded, StoreError> {
         let wanted = key.to_owned();
-        let work = move || -> Result<Verdict, StoreError> {
+        let work = move || -> Result<Found, StoreError> {
             let here = path.clone();
             let unreadable = |error: io::Error| spool_error(&here, &error);
-            let mut magic = [0; 2];
-            let packed = file.read_exact(&mut magic).is_ok() && codec::looks_like_gzip(&magic);
-            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
             let mut trouble = None;
-            if packed {
+            if is_packed(&mut file).map_err(unreadable)? {
                 let output =
                     File::create_new(&target).map_err(|error| spool_error(&target, &error))?;
                 let mut output = Spool {
@@ -161,7 +209,7 @@ impl Blobs {
                     failed: None,
                 };
                 match codec::gunzip_file(&mut file, &mut output, size) {
-                    Ok((found, _)) if found == wanted => return Ok(Verdict::Good(target)),
+                    Ok((found, _)) if found == wanted => return Ok(Found::Good(target)),
                     Ok((found, _)) => trouble = Some(format!("its bytes have the digest {found}")),
                     Err(error) => {
                         if let Some(failed) = output.failed {
@@ -174,20 +222,20 @@ impl Blobs {
                 discard(&target);
                 file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
             }
-            let (found, _) = codec::digest_file(&mut file).map_err(unreadable)?;
+            let (found, _) = digest_file(&mut file).map_err(unreadable)?;
             if found == wanted {
-                return Ok(Verdict::Good(path));
+                return Ok(Found::Good(path));
             }
-            Ok(Verdict::Bad(trouble.unwrap_or_else(|| {
+            Ok(Found::Bad(trouble.unwrap_or_else(|| {
                 format!("its bytes have the digest {found}")
             })))
         };
-        let verdict = tokio::task::spawn_blocking(work)
+        let found = tokio::task::spawn_blocking(work)
             .await
-            .unwrap_or_else(|error| Ok(Verdict::Bad(error.to_string())))?;
-        match verdict {
-            Verdict::Good(path) => Ok(Loaded::File(path)),
-            Verdict::Bad(detail) => Err(self.corrupt(object, &detail)),
+            .unwrap_or_else(|error| Ok(Found::Bad(error.to_string())))?;
+        match found {
+            Found::Good(path) => Ok(Loaded::File(path)),
+            Found::Bad(detail) => Err(self.corrupt(object, &detail)),
         }
     }
 
@@ -203,9 +251,17 @@ impl Blobs {
     }
 }
 
-enum Verdict {
+enum Found {
     Good(PathBuf),
     Bad(String),
+}
+
+/// Whether a file begins like gzip; its place is the beginning afterwards.
+fn is_packed(file: &mut File) -> io::Result<bool> {
+    let mut magic = [0; 2];
+    let is_packed = file.read_exact(&mut magic).is_ok() && codec::looks_like_gzip(&magic);
+    file.seek(SeekFrom::Start(0))?;
+    Ok(is_packed)
 }
 
 /// Tells a failure to write (a full disk) from one to read (a corrupt blob).
@@ -226,11 +282,8 @@ impl Write for Spool {
     }
 }
 
-fn digest(path: &Path) -> io::Result<(String, u64)> {
-    codec::digest_file(&mut File::open(path)?)
-}
-
-async fn blocking<T: Send + 'static>(
+/// Does what takes time with a file on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
     file: &Path,
     work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -15,7 +15,8 @@ use crate::ending::{self, Ending, adopted, failed};
 use crate::error::TaskError;
 use crate::inputs::{self, Inputs};
 use crate::outputs::{self, Outputs};
-use crate::session::{Parameters, Service, Session};
+use crate::service::{Service, Unverified};
+use crate::session::{Parameters, Session};
 use crate::signals::Stop;
 use crate::store::Store;
 use crate::task::TaskReport;
@@ -142,6 +143,7 @@ impl Claim<'_> {
             blobs,
             inputs,
             spool: spool.path(),
+            unverified: Unverified::default(),
         };
         Ok(session.run(&task, &mut service, outputs, self, stop).await)
     }

@@ -7,7 +7,8 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use sha1::{Digest, Sha1};
+
+use crate::digest::{PIECE, digest_into};
 
 /// Metaflow's level.
 const LEVEL: u32 = 3;
@@ -24,9 +25,6 @@ const SAMPLE: usize = 64 << 10;
 
 /// Gzip is kept if the sample shrinks to this share or less: what saves little is not worth reading at gzip's speed.
 const WORTH: f64 = 0.8;
-
-/// Buffer for reading files in pieces.
-const PIECE: usize = 256 << 10;
 
 /// One gzip member.
 pub(crate) fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
@@ -67,29 +65,6 @@ pub(crate) fn gunzip_file(
         return Err(too_long(limit));
     }
     Ok(copied)
-}
-
-/// Digest and size of a file's bytes.
-pub(crate) fn digest_file(input: &mut dyn Read) -> io::Result<(String, u64)> {
-    digest_into(input, &mut io::sink())
-}
-
-fn digest_into(input: &mut dyn Read, output: &mut dyn Write) -> io::Result<(String, u64)> {
-    let mut sha1 = Sha1::new();
-    let mut buffer = vec![0; PIECE];
-    let mut size = 0;
-    loop {
-        let length = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        sha1.update(&buffer[..length]);
-        output.write_all(&buffer[..length])?;
-        size += length as u64;
-    }
-    Ok((flowc_protocol::known::hex(&sha1.finalize()), size))
 }
 
 /// Whether gzip would shrink a file enough, by a sample of it.

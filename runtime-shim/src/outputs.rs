@@ -10,8 +10,9 @@ use flowc_protocol::known::{Known, key_of};
 use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 
-use crate::cas::Blobs;
+use crate::cas::{Blobs, blocking};
 use crate::commit::Info;
+use crate::digest::Growing;
 use crate::error::TaskError;
 
 /// Small blobs that are put at a time.
@@ -33,6 +34,8 @@ pub(crate) struct Outputs<'a> {
     pub(crate) info: IndexMap<String, Info>,
     waiting: IndexMap<String, Vec<u8>>,
     waiting_size: usize,
+    /// The spool file that the harness is writing.
+    growing: Option<Growing>,
 }
 
 impl<'a> Outputs<'a> {
@@ -45,6 +48,7 @@ impl<'a> Outputs<'a> {
             info: IndexMap::new(),
             waiting: IndexMap::new(),
             waiting_size: 0,
+            growing: None,
         }
     }
 
@@ -52,6 +56,28 @@ impl<'a> Outputs<'a> {
     pub(crate) fn split_off(&mut self) -> Self {
         let fresh = Self::new(self.blobs, self.known, self.known_saved);
         std::mem::replace(self, fresh)
+    }
+
+    /// Hashes what a spool file holds so far, while the harness writes on.
+    pub(crate) async fn spooled(
+        &mut self,
+        path: &Path,
+        size: u64,
+        spool: &Path,
+    ) -> Result<(), TaskError> {
+        in_spool(path, spool)?;
+        let known = self.growing.take().filter(|known| known.path() == path);
+        let advance = move |path: &Path| {
+            let mut growing = match known {
+                Some(known) => known,
+                None => Growing::open(path)?,
+            };
+            growing.advance(size)?;
+            Ok(growing)
+        };
+        // What cannot be read now is hashed as a whole, and then the trouble is told.
+        self.growing = blocking(path, advance).await.ok();
+        Ok(())
     }
 
     /// Takes one artifact as the harness describes it.
@@ -80,10 +106,9 @@ impl<'a> Outputs<'a> {
             }
             (None, Some(path), Some(size), None, None) => {
                 let path = Path::new(&path);
-                if path.parent() != Some(spool) {
-                    return Err(broken(&format!("artifact `{name}` is not in the spool")));
-                }
-                let key = self.blobs.put_spool(path).await?;
+                in_spool(path, spool)?;
+                let begun = self.growing.take().filter(|begun| begun.path() == path);
+                let key = self.blobs.put_spool(path, begun).await?;
                 self.enter(name, key, ty, size);
                 Ok(())
             }
@@ -161,6 +186,13 @@ pub(crate) async fn put_all(
         .try_for_each(|_| std::future::ready(Ok(())))
         .await?;
     Ok(())
+}
+
+fn in_spool(path: &Path, spool: &Path) -> Result<(), TaskError> {
+    if path.parent() == Some(spool) {
+        return Ok(());
+    }
+    Err(broken(&format!("`{}` is not in the spool", path.display())))
 }
 
 /// The harness and the shim are of one version, so this is a bug in one of them.

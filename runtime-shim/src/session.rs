@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use flowc_protocol::conversation::{Finish, FromHarness, Input, Task};
 use flowc_protocol::exit::Exit;
 use flowc_protocol::{PROTOCOL, PROTOCOL_MIN};
@@ -16,12 +14,12 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::cas::{Blobs, Loaded};
 use crate::crash;
 use crate::ending::Ending;
 use crate::error::TaskError;
 use crate::launch::{HarnessProcess, ProcessExit};
 use crate::outputs::Outputs;
+use crate::service::Service;
 use crate::signals::{Stop, Urgency};
 use crate::wire;
 
@@ -45,13 +43,6 @@ pub(crate) struct Session {
     pid: i32,
     /// `sys.version`.
     pub(crate) python: String,
-}
-
-/// What the harness may ask for.
-pub(crate) struct Service<'a> {
-    pub(crate) blobs: &'a Blobs,
-    pub(crate) inputs: Vec<Input>,
-    pub(crate) spool: &'a Path,
 }
 
 /// Commits the task `_parameters` and gives it as an input.
@@ -250,7 +241,17 @@ impl Session {
                     .await?;
                 return Ok(None);
             }
+            FromHarness::Spooled { path, size } => {
+                outputs
+                    .spooled(Path::new(&path), size, service.spool)
+                    .await?;
+                return Ok(None);
+            }
             FromHarness::Load { input, name } => service.load(input, &name).await?,
+            FromHarness::Check { number } => {
+                service.unverified.check(number).await?;
+                json!({"op": "ok"})
+            }
             FromHarness::Objects { input } => {
                 let objects = service
                     .inputs
@@ -266,6 +267,7 @@ impl Session {
                 answer
             }
             FromHarness::Finish(finish) => {
+                service.unverified.check_all().await?;
                 outputs.save().await?;
                 // If it is gone already, what it said still counts.
                 let _ = wire::write(&mut self.writer, &json!({"op": "ok"})).await;
@@ -279,30 +281,6 @@ impl Session {
         // If it is gone, the end of its frames says so.
         let _ = wire::write(&mut self.writer, &answer).await;
         Ok(None)
-    }
-}
-
-impl Service<'_> {
-    async fn load(&self, input: usize, name: &str) -> Result<serde_json::Value, TaskError> {
-        let object = self
-            .inputs
-            .get(input)
-            .and_then(|input| input.objects.as_ref()?.get(name))
-            .ok_or_else(|| {
-                TaskError::new(
-                    Exit::Configuration,
-                    format!("the harness asks for `{name}`, which input {input} does not have"),
-                )
-            })?;
-        match self.blobs.load(&object.key, object.size, self.spool).await {
-            Ok(Loaded::Inline(bytes)) => Ok(json!({"op": "ok", "data": STANDARD.encode(bytes)})),
-            Ok(Loaded::File(path)) => Ok(json!({"op": "ok", "path": path, "size": object.size})),
-            Err(error) => {
-                let TaskError { exit, message } = error.into();
-                let message = format!("artifact `{name}` cannot be read: {message}");
-                Err(TaskError::new(exit, message))
-            }
-        }
     }
 }
 

@@ -227,7 +227,8 @@ async fn large_artifacts_come_back_whole() {
 
 #[tokio::test]
 async fn a_corrupt_blob_is_named() {
-    for size in [10, 3_000_000] {
+    // Inside a frame, as a file, and as a file that is handed over before it is verified.
+    for size in [10, 3_000_000, 30_000_000] {
         let body = format!("self.noise = os.urandom({size})");
         let (flow, manifest) = one_step(&body, &json!({}));
         let flow = flow.replace("        pass", "        print(len(self.noise))");
@@ -243,6 +244,8 @@ async fn a_corrupt_blob_is_named() {
         std::fs::write(&path, bytes).unwrap();
         let report = bed.task("end", "-").await;
         assert_eq!(report.exit, Exit::Corrupt, "{:?}", report.error);
+        let log = bed.stored("OneFlow/argo-test/end/t/0.task_stdout.log");
+        assert_eq!(log, None, "user code saw what was corrupt");
         let error = report.error.unwrap();
         assert!(
             error.contains(&blob) && error.contains("`noise`"),

@@ -26,6 +26,13 @@ pub enum FromHarness {
     },
     /// An artifact of the task, or of `_parameters` before the frame `parameters`.
     Artifact(Artifact),
+    /// The first `size` bytes of a spool file are written; the frame of its artifact comes when all are.
+    Spooled {
+        /// Spool file.
+        path: String,
+        /// Bytes that will not change any more.
+        size: u64,
+    },
     /// Asks to commit the artifacts sent so far as the task `_parameters`.
     Parameters {},
     /// Asks for an artifact of a parent.
@@ -34,6 +41,11 @@ pub enum FromHarness {
         input: usize,
         /// The artifact.
         name: String,
+    },
+    /// Asks whether a file that was handed over before it was verified is what it should be.
+    Check {
+        /// As in the answer to the load.
+        number: usize,
     },
     /// Asks for the artifacts of an input that was sent without them.
     Objects {

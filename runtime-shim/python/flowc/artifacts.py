@@ -22,6 +22,9 @@ INLINE_MAX = 64 << 10
 BUFFER_MIN = 1 << 20
 """From this size on a contiguous buffer is pickled by protocol 5, without a copy of it."""
 
+STRIDE = 8 << 20
+"""A file longer than this is told of while it grows, each time it has grown by so many bytes."""
+
 EXIT_MACHINE = 71
 """The shim's exit code for a limit of this machine."""
 
@@ -36,6 +39,7 @@ class _Sink:
         self._spool = spool
         self._parts = []
         self._fd = None
+        self._told = 0
         self.size = 0
         self.path = None
 
@@ -44,23 +48,36 @@ class _Sink:
             # The memory of a large object itself; `raw` also takes Fortran order for one row of bytes.
             data = data.raw() if hasattr(data, "raw") else memoryview(data).cast("B")
         length = len(data)
-        self.size += length
         try:
             if self._fd is None:
-                if self.size <= INLINE_MAX:
+                if self.size + length <= INLINE_MAX:
                     self._parts.append(bytes(data))
+                    self.size += length
                     return length
-                self.path = self._spool()
+                self.path = self._spool.new()
                 self._fd = os.open(
                     self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
                 )
                 write_all(self._fd, b"".join(self._parts))
                 self._parts = []
-            write_all(self._fd, data)
+            if length <= STRIDE:
+                self._append(data)
+            else:
+                view = memoryview(data)
+                for start in range(0, length, STRIDE):
+                    self._append(view[start : start + STRIDE])
         except OSError as error:
             self.discard()
             raise Fault(EXIT_MACHINE, "cannot write %s: %s" % (self.path, error.strerror))
         return length
+
+    def _append(self, data):
+        write_all(self._fd, data)
+        self.size += len(data)
+        if self.size - self._told > STRIDE:
+            # The shim hashes what is there while the rest is written.
+            self._told = self.size
+            self._spool.grown(self.path, self.size)
 
     def close(self):
         if self._fd is not None:
@@ -130,7 +147,7 @@ def _buffers_are_likely():
 
 
 def dump(value, spool):
-    """Pickles `value` into a sink; `spool` makes the name of a new file when it is needed.
+    """Pickles `value` into a sink; `spool` names a new file when one is needed, and hears how it grows.
 
     The first look at each object decides the protocol, so nothing large is
     pickled twice: an attempt by protocol 4 stops where the first large buffer
@@ -176,15 +193,19 @@ def frame(name, value, spool):
     return head
 
 
-def load(answer, label):
-    """The object in the shim's answer to `load`."""
+def load(answer, label, check):
+    """The object in the shim's answer to `load`; `check` asks for the verdict on a file that is still being verified."""
     try:
         data = answer.get("data")
         if data is not None:
             return loads(a2b_base64(data))
         # A buffered reader hands large reads through to their destination, so there is no copy.
         with open(answer["path"], "rb", 1 << 16) as file:
-            return Unpickler(file).load()
+            if "check" not in answer:
+                return Unpickler(file).load()
+            from . import unverified
+
+            return unverified.load(file, Unpickler, lambda: check(answer["check"]))
     except MemoryError:
         raise
     except Exception as error:

@@ -12,15 +12,25 @@ INTERNAL_LAST = ("_exception", "_success", "_task_ok")
 """Sent after all others: an artifact that does not pickle makes the attempt a failed one."""
 
 
-def spool_names(folder, prefix):
-    """A function that makes names of new files."""
-    count = [0]
+class Spool:
+    """Names files for large artifacts, and tells the shim how they grow."""
 
-    def new():
-        count[0] += 1
-        return os.path.join(folder, "%s-%d-%d.pickle" % (prefix, os.getpid(), count[0]))
+    def __init__(self, folder, prefix, wire):
+        self._folder = folder
+        self._prefix = prefix
+        self._wire = wire
+        self._count = 0
 
-    return new
+    def new(self):
+        """The name of a new file."""
+        self._count += 1
+        name = "%s-%d-%d.pickle" % (self._prefix, os.getpid(), self._count)
+        return os.path.join(self._folder, name)
+
+    def grown(self, path, size):
+        """The first `size` bytes of a file will not change any more."""
+        self._wire.send({"op": "spooled", "path": path, "size": size})
+        self._wire.flush()
 
 
 def frame(name, value, spool):
@@ -37,7 +47,7 @@ def persist(flow, task, wire, outcome):
     Each object is dropped once it is pickled, so that no more than one is in
     memory together with its bytes.
     """
-    spool = spool_names(task["spool_dir"], "artifact")
+    spool = Spool(task["spool_dir"], "artifact", wire)
     store = flow._datastore
     count = flow.__dict__.get("_foreach_num_splits") if outcome.ok else None
     names = [name for name in own_artifacts(flow) if name not in INTERNAL_LAST]
@@ -91,7 +101,7 @@ def _one(flow, name, wire, spool, outcome):
         return
     wire.send(sent)
     if "path" in sent:
-        # The shim hashes this one while the next is pickled.
+        # The shim saves this one while the next is pickled.
         wire.flush()
 
 

@@ -154,7 +154,7 @@ class Runner:
             _task_ok=True,
             _transition=None,
         )
-        spool = persist.spool_names(task["spool_dir"], "parameters")
+        spool = persist.Spool(task["spool_dir"], "parameters", self.wire)
         for name in sorted(values):
             self.wire.send(persist.frame(name, values[name], spool))
         answer = self.wire.ask({"op": "parameters"})

@@ -32,8 +32,11 @@ class Input:
         label = "`%s` of %s" % (name, self.pathspec)
         if name == "_foreach_stack":
             with FrameClassInMain():
-                return artifacts.load(answer, label)
-        return artifacts.load(answer, label)
+                return artifacts.load(answer, label, self._check)
+        return artifacts.load(answer, label, self._check)
+
+    def _check(self, number):
+        self._wire.ask({"op": "check", "number": number})
 
 
 class Store:

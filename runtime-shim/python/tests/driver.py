@@ -45,6 +45,8 @@ class Task:
         self.stdout = self.stderr = ""
         self.code = None
         self.asked = []
+        self.grown = []
+        """Spool files that grew: path, and size so far."""
 
     def __getitem__(self, name):
         return pickle.loads(self.blobs[self.objects[name]["key"]])
@@ -69,6 +71,8 @@ class Driver:
         self.blobs = {}
         self.path_from = 1 << 14
         """From this size on an artifact is handed over as a file."""
+        self.verdict = None
+        """The answer to `check`; None where files are verified before they are handed over."""
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -170,6 +174,10 @@ class Driver:
                     send(ours, {"op": "ok", "objects": inputs[request["input"]].objects})
                 elif request["op"] == "load":
                     self._load(ours, inputs[request["input"]], request["name"])
+                elif request["op"] == "spooled":
+                    task.grown.append((request["path"], request["size"]))
+                elif request["op"] == "check":
+                    send(ours, self.verdict)
                 elif request["op"] == "finish":
                     if taking is parameters:
                         # A failure before the parameters were stored: what came is the task's own.
@@ -211,7 +219,10 @@ class Driver:
         path = os.path.join(self.folder, "load-%s" % name)
         with open(path, "wb") as file:
             file.write(data)
-        send(ours, {"op": "ok", "path": path, "size": len(data)})
+        answer = {"op": "ok", "path": path, "size": len(data)}
+        if self.verdict is not None:
+            answer["check"] = 1
+        send(ours, answer)
 
 
 class Warm:

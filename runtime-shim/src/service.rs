@@ -1,0 +1,92 @@
+//! What the harness may ask for while user code runs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flowc_protocol::conversation::Input;
+use flowc_protocol::exit::Exit;
+use serde_json::json;
+
+use crate::cas::{Blobs, Loaded, Verdict};
+use crate::error::TaskError;
+use crate::store::StoreError;
+
+/// What the harness may ask for.
+pub(crate) struct Service<'a> {
+    pub(crate) blobs: &'a Blobs,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) spool: &'a Path,
+    pub(crate) unverified: Unverified,
+}
+
+/// Artifacts that were handed over before they were verified, by the number of the load.
+#[derive(Default)]
+pub(crate) struct Unverified {
+    count: usize,
+    pending: BTreeMap<usize, (String, Verdict)>,
+}
+
+impl Service<'_> {
+    pub(crate) async fn load(
+        &mut self,
+        input: usize,
+        name: &str,
+    ) -> Result<serde_json::Value, TaskError> {
+        let object = self
+            .inputs
+            .get(input)
+            .and_then(|input| input.objects.as_ref()?.get(name))
+            .ok_or_else(|| {
+                TaskError::new(
+                    Exit::Configuration,
+                    format!("the harness asks for `{name}`, which input {input} does not have"),
+                )
+            })?;
+        match self.blobs.load(&object.key, object.size, self.spool).await {
+            Ok(Loaded::Inline(bytes)) => Ok(json!({"op": "ok", "data": STANDARD.encode(bytes)})),
+            Ok(Loaded::File(path)) => Ok(json!({"op": "ok", "path": path, "size": object.size})),
+            Ok(Loaded::Unverified(path, verdict)) => {
+                let number = self.unverified.add(name, verdict);
+                Ok(json!({"op": "ok", "path": path, "size": object.size, "check": number}))
+            }
+            Err(error) => Err(unreadable(name, error)),
+        }
+    }
+}
+
+impl Unverified {
+    fn add(&mut self, name: &str, verdict: Verdict) -> usize {
+        self.count += 1;
+        self.pending.insert(self.count, (name.to_owned(), verdict));
+        self.count
+    }
+
+    /// Waits for the verdict on one load; one that was heard before was good.
+    pub(crate) async fn check(&mut self, number: usize) -> Result<(), TaskError> {
+        let Some((name, verdict)) = self.pending.remove(&number) else {
+            return Ok(());
+        };
+        verdict
+            .await
+            .unwrap_or_else(|error| {
+                Err(StoreError::from_io(name.clone(), &io::Error::other(error)))
+            })
+            .map_err(|error| unreadable(&name, error))
+    }
+
+    /// No result is kept of a task that was given something else than what was stored, even if it never asked.
+    pub(crate) async fn check_all(&mut self) -> Result<(), TaskError> {
+        while let Some((number, _)) = self.pending.first_key_value() {
+            self.check(*number).await?;
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(name: &str, error: StoreError) -> TaskError {
+    let TaskError { exit, message } = error.into();
+    TaskError::new(exit, format!("artifact `{name}` cannot be read: {message}"))
+}
