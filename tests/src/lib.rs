@@ -3,6 +3,8 @@
 //! Nothing has to be prepared by hand: binaries are built and beds installed when first asked for.
 //! `./dev test` installs the beds beforehand, so that a missing one is said first.
 
+pub mod beds;
+
 use std::env;
 use std::fs;
 use std::io::{self, Write as _};

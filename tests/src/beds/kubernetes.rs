@@ -1,0 +1,185 @@
+//! A real Kubernetes with S3 beside it, `tests/beds/kubernetes/README.md`; or the cluster that `FLOWC_TEST_CLUSTER` names.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{repo_root, run, shim, temp_dir};
+
+/// Exit code of `bed` where the machine cannot have it.
+const IMPOSSIBLE: i32 = 77;
+
+/// A running cluster; it ends with this value.
+#[derive(Debug)]
+pub struct Bed {
+    folder: TempDir,
+    description: Value,
+}
+
+impl Bed {
+    /// Starts a cluster whose pods get the shim under test; `None`, after saying why, if this machine cannot have one.
+    ///
+    /// In CI, where `CI` is set, that is a failure.
+    pub fn up() -> Option<Self> {
+        let folder = temp_dir();
+        let output = command(folder.path(), "up", &[])
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("the bed's script can be started");
+        if output.status.code() == Some(IMPOSSIBLE) && std::env::var_os("CI").is_none() {
+            crate::report("skipped: this machine cannot have the Kubernetes bed, see above");
+            return None;
+        }
+        assert!(
+            output.status.success(),
+            "the Kubernetes bed did not start: {}",
+            output.status
+        );
+        let description = serde_json::from_slice(&output.stdout).expect("it describes itself");
+        let bed = Self {
+            folder,
+            description,
+        };
+        bed.verb("shim", &[&shim().to_string_lossy()]);
+        Some(bed)
+    }
+
+    /// A namespace that enforces the restricted profile of pod security.
+    pub fn namespace(&self, name: &str) {
+        self.verb("namespace", &[name]);
+    }
+
+    /// A command that runs in the cluster's network, with `KUBECONFIG` and S3's variables set.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = command(self.folder.path(), "exec", &[]);
+        command.arg(program);
+        // Nothing of the machine's own configuration is read.
+        command
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+
+    /// `kubectl` with these arguments; what it prints.
+    #[track_caller]
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        run(self.command(Path::new("kubectl")).args(arguments))
+    }
+
+    /// As `kubectl get … -o json`.
+    #[track_caller]
+    pub fn get(&self, arguments: &[&str]) -> Value {
+        let mut all = vec!["get", "-o", "json"];
+        all.extend(arguments);
+        serde_json::from_str(&self.kubectl(&all)).expect("kubectl prints JSON")
+    }
+
+    /// Name of an image: `step`, `bare` or `shim`.
+    pub fn image(&self, kind: &str) -> &str {
+        self.description["images"][kind]
+            .as_str()
+            .expect("the description names the image")
+    }
+
+    /// The Python of the step image, which also runs on this machine.
+    pub fn python(&self) -> PathBuf {
+        self.text("python").into()
+    }
+
+    /// Path of the kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.text("kubeconfig").into()
+    }
+
+    /// URL of the bucket.
+    pub fn store(&self) -> String {
+        let bucket = self.description["s3"]["bucket"].as_str();
+        format!("s3://{}", bucket.expect("the description names the bucket"))
+    }
+
+    /// The variables that make AWS clients use the bed's S3.
+    pub fn s3_variables(&self) -> Vec<(String, String)> {
+        let variables = self.description["s3"]["env"].as_object();
+        variables
+            .expect("the description has S3's variables")
+            .iter()
+            .map(|(name, value)| {
+                let value = value.as_str().expect("a variable is text");
+                (name.clone(), value.to_owned())
+            })
+            .collect()
+    }
+
+    /// One entry for each request to S3 so far: `time`, `from`, `method`, `path`, `status`.
+    pub fn requests(&self) -> Vec<Value> {
+        let record = self.description["s3"]["record"].as_str();
+        let record = record.expect("the description names the record");
+        std::fs::read_to_string(record)
+            .unwrap_or_default()
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("the record holds JSON lines"))
+            .collect()
+    }
+
+    /// `flowc.toml` with a default profile for pods of this cluster; `more` is added at its end.
+    pub fn profile(&self, namespace: &str, more: &str) -> String {
+        let variables: Vec<String> = self
+            .s3_variables()
+            .iter()
+            .map(|(name, value)| format!("{name} = \"{value}\""))
+            .collect();
+        format!(
+            "[profile.default]\nstore = \"{}\"\nimage = \"{}\"\nshim_image = \"{}\"\nenv = {{ {} }}\n\n\
+             [profile.default.argo]\nnamespace = \"{namespace}\"\n\n\
+             [profile.default.airflow]\nnamespace = \"{namespace}\"\n{more}\n",
+            self.store(),
+            self.image("step"),
+            self.image("shim"),
+            variables.join(", "),
+        )
+    }
+
+    /// Faults of S3, see `tests/beds/kubernetes/s3.py`; `{}` ends them.
+    pub fn set_s3_faults(&self, faults: &Value) {
+        self.verb("faults", &[&faults.to_string()]);
+    }
+
+    /// Kills one of the bed's programs: `argo`, `scheduler`, `kubelet`, ….
+    pub fn stop(&self, program: &str) {
+        self.verb("stop", &[program]);
+    }
+
+    /// Starts a program that was stopped, as it was.
+    pub fn start(&self, program: &str) {
+        self.verb("start", &[program]);
+    }
+
+    /// Runs a verb of the bed's script; what it prints.
+    #[track_caller]
+    pub fn verb(&self, verb: &str, arguments: &[&str]) -> String {
+        run(&mut command(self.folder.path(), verb, arguments))
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.description[key]
+            .as_str()
+            .expect("the description has the key")
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // A test that failed is told already; what could not be ended is found by the next `up`.
+        let _ = command(self.folder.path(), "down", &[]).status();
+    }
+}
+
+fn command(folder: &Path, verb: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(repo_root().join("tests/beds/kubernetes/bed"));
+    command.arg(verb).arg(folder).args(arguments);
+    command
+}

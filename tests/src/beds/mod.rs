@@ -1,0 +1,3 @@
+//! The orchestrators that tests run flows on, started by the tests themselves; `tests/beds/` holds what they are made of.
+
+pub mod kubernetes;
