@@ -51,24 +51,26 @@ pub(crate) fn constants(options: &Options) -> Vec<Argument> {
             ("security_context", Expr::Code("SECURITY".to_owned())),
         ],
     );
-    // What restricted namespaces ask of every container, short of a user id, which is the image's business.
-    let security = Expr::call(
-        "k8s.V1SecurityContext",
-        vec![
-            (
-                "allow_privilege_escalation",
-                Expr::Data(Literal::Bool(false)),
-            ),
-            (
-                "capabilities",
-                Expr::Code("k8s.V1Capabilities(drop=[\"ALL\"])".to_owned()),
-            ),
-            (
-                "seccomp_profile",
-                Expr::Code("k8s.V1SeccompProfile(type=\"RuntimeDefault\")".to_owned()),
-            ),
-        ],
-    );
+    // What restricted namespaces ask of every container; the user is the image's business unless the profile says otherwise.
+    let mut security = vec![
+        (
+            "allow_privilege_escalation",
+            Expr::Data(Literal::Bool(false)),
+        ),
+        (
+            "capabilities",
+            Expr::Code("k8s.V1Capabilities(drop=[\"ALL\"])".to_owned()),
+        ),
+        (
+            "seccomp_profile",
+            Expr::Code("k8s.V1SeccompProfile(type=\"RuntimeDefault\")".to_owned()),
+        ),
+    ];
+    if let Some(user) = options.profile.run_as_user {
+        security.push(("run_as_non_root", Expr::Data(Literal::Bool(true))));
+        security.push(("run_as_user", Expr::int(user)));
+    }
+    let security = Expr::call("k8s.V1SecurityContext", security);
     vec![
         (
             "VOLUME",

@@ -251,6 +251,18 @@ fn attributes_become_arguments() {
 }
 
 #[test]
+fn containers_of_restricted_namespaces_run_as_a_user() {
+    let mut options = options();
+    options.profile.run_as_user = Some(1000);
+    let (text, _) = emit_with(&flow("start: end\nend:"), &options);
+    let text = text.unwrap();
+    let security = text.split_once("SECURITY = ").unwrap().1;
+    let security = security.split_once("\n)").unwrap().0;
+    assert!(security.contains("run_as_non_root=True"), "{text}");
+    assert!(security.contains("run_as_user=1000"), "{text}");
+}
+
+#[test]
 fn what_airflow_cannot_do_is_refused() {
     let cases = [
         (

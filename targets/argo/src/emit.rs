@@ -253,12 +253,16 @@ fn defaults(options: &Options, found: &mut Diagnostics) -> Template {
         }
     }
     let mounts = vec![json!({"name": "flowc", "mountPath": "/flowc"})];
-    // What restricted namespaces ask of every container, short of a user id, which is the image's business.
-    let security_context = json!({
+    // What restricted namespaces ask of every container; the user is the image's business unless the profile says otherwise.
+    let mut security_context = json!({
         "allowPrivilegeEscalation": false,
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     });
+    if let Some(user) = profile.run_as_user {
+        security_context["runAsNonRoot"] = json!(true);
+        security_context["runAsUser"] = json!(user);
+    }
     Template {
         volumes: vec![json!({"name": "flowc", "emptyDir": {}})],
         init_containers: vec![Container {

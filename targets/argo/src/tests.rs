@@ -296,6 +296,24 @@ fn the_profile_reaches_the_manifest() {
 }
 
 #[test]
+fn containers_of_restricted_namespaces_run_as_a_user() {
+    let mut options = options();
+    options.profile.run_as_user = Some(1000);
+    let (files, _) = documents(&one_step(""), &options);
+    let defaults = &files[0].1[0]["spec"]["templateDefaults"];
+    for container in [&defaults["container"], &defaults["initContainers"][0]] {
+        let expected = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "runAsNonRoot": true,
+            "runAsUser": 1000,
+        });
+        assert_eq!(container["securityContext"], expected);
+    }
+}
+
+#[test]
 fn a_step_costs_at_most_600_bytes() {
     let size = |count| -> usize {
         let files = emit(&Argo, &plan(&linear(count)), &options());

@@ -116,6 +116,8 @@ pub struct Profile {
     pub image: Setting<String>,
     /// Image that carries `/flowc-shim` and nothing else (Kubernetes only).
     pub shim_image: Setting<String>,
+    /// User id of every container, never 0; says that none runs as root (Kubernetes only). The images' own users if absent.
+    pub run_as_user: Option<u32>,
     /// Environment of every container; names are `[A-Za-z_][A-Za-z0-9_]*` and do not start with `FLOWC_`, values hold no NUL.
     pub env: IndexMap<String, Setting<String>>,
     /// Labels (Kubernetes) and tags (AWS) of everything that is created; legal as Kubernetes labels.
@@ -139,6 +141,7 @@ impl Default for Profile {
             store: "s3://flowc-store".into(),
             image: "python:3.12-slim".into(),
             shim_image: "flowc-shim:0.1.0".into(),
+            run_as_user: None,
             env: IndexMap::new(),
             labels: IndexMap::new(),
             empty_foreach: EmptyForeach::default(),

@@ -15,6 +15,9 @@ use super::{
     StepFunctionsProfile,
 };
 
+/// Largest user id that Kubernetes takes: `runAsUser` is at most 2147483647 (core/v1 validation, `IsValidUserID`).
+const USER_MAX: u32 = 2_147_483_647;
+
 /// Reads the file; what could be understood is returned beside the findings.
 pub fn read(tree: &SourceTree, file: FileId) -> (Config, Diagnostics) {
     let mut reader = Reader {
@@ -80,6 +83,7 @@ impl Reader {
                 "store",
                 "image",
                 "shim_image",
+                "run_as_user",
                 "env",
                 "labels",
                 "empty_foreach",
@@ -102,6 +106,7 @@ impl Reader {
             shim_image: self
                 .string(table, "shim_image", rules::IMAGE)
                 .unwrap_or(default.shim_image),
+            run_as_user: self.integer(table, "run_as_user", 1..USER_MAX + 1),
             env: self.map(table, "env", rules::ENV_NAME, rules::ENV_VALUE),
             labels: self.map(table, "labels", rules::LABEL_KEY, rules::LABEL_VALUE),
             empty_foreach: self

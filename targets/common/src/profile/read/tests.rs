@@ -21,6 +21,7 @@ fn every_key_is_read() {
         store = "s3://bucket/x"
         image = "img:1"
         shim_image = "shim:1"
+        run_as_user = 1000
         env = { A = "1" }
         labels = { team = "ml" }
         [profile.prod.step-functions]
@@ -66,6 +67,7 @@ fn every_key_is_read() {
     let prod = config.profile(Some("prod")).unwrap();
     assert_eq!(prod.empty_foreach, EmptyForeach::Join);
     assert_eq!(*prod.store, "s3://bucket/x");
+    assert_eq!(prod.run_as_user, Some(1000));
     assert_eq!(*prod.env["A"], "1");
     assert_eq!(*prod.labels["team"], "ml");
     assert_eq!(prod.step_functions.max_concurrency, 7);
@@ -118,6 +120,8 @@ fn mistakes_are_marked() {
     assert_eq!(found, [(Code::FC0304, "3".to_owned())]);
     let (_, found) = parse("[profile.x.argo]\nparallelism = 0\n");
     assert_eq!(found, [(Code::FC0304, "0".to_owned())]);
+    let (_, found) = parse("[profile.x]\nrun_as_user = 0\n");
+    assert_eq!(found, [(Code::FC0304, "0".to_owned())], "root");
     let (_, found) = parse("a = = 1");
     assert_eq!(found[0].0, Code::FC0001);
 }
