@@ -31,6 +31,8 @@ pub(crate) enum State {
     Task(Box<Task>),
     Parallel(Box<Parallel>),
     Map(Box<Map>),
+    Choice(Choice),
+    Succeed {},
 }
 
 /// A call of a service.
@@ -78,6 +80,22 @@ pub(crate) struct Map {
     pub(crate) result: ResultRule,
     #[serde(flatten)]
     pub(crate) then: Then,
+}
+
+/// Where to go on, by a condition in `JSONata`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Choice {
+    pub(crate) query_language: &'static str,
+    pub(crate) choices: Vec<Case>,
+    pub(crate) default: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Case {
+    pub(crate) condition: &'static str,
+    pub(crate) next: String,
 }
 
 /// What becomes of a state's result; the data that flows on never grows with a fan-out.

@@ -10,7 +10,7 @@ use crate::StepFunctions;
 use crate::jobs::JobDefinitions;
 use crate::names::Place;
 use crate::states::States;
-use crate::{iam, names, schedule};
+use crate::{iam, names, overlap, schedule};
 
 /// Largest definition, bytes (Step Functions, `CreateStateMachine`, `definition`).
 const DEFINITION_MAX: usize = 1_048_576;
@@ -54,7 +54,12 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     if let Some(written) = &plan.schedule {
         let role = profile.scheduler_role.as_ref();
         let role = role.map_or_else(|| place.role(plan, "schedule"), |role| role.value.clone());
-        match schedule::request(plan, written, &place, role) {
+        let input = if overlap::is_skipped(plan, &options.profile) {
+            overlap::MARK
+        } else {
+            "{}"
+        };
+        match schedule::request(plan, written, &place, role, input) {
             Ok(request) => files.push(file("schedule.json", &request)),
             Err(error) => found.push(*error),
         }

@@ -9,6 +9,7 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use crate::names::{self, Place};
+use crate::overlap;
 
 /// What the policies depend on besides the plan.
 pub(crate) struct Facts<'a> {
@@ -94,6 +95,9 @@ fn state_machine(facts: &Facts<'_>) -> Vec<Value> {
         ),
         allow(&["s3:PutObject"], &[object("input/*")]),
     ];
+    if overlap::is_skipped(facts.plan, &facts.options.profile) {
+        statements.push(allow(&["states:ListExecutions"], &[machine_arn(facts)]));
+    }
     if has_foreach(&facts.plan.root) {
         let name = names::state_machine_name(facts.plan);
         let executions = [

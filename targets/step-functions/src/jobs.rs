@@ -9,7 +9,7 @@ use flowc_core::ir::plan::{Plan, PlanStep};
 use flowc_protocol::{PROTOCOL, environment};
 use flowc_target::{Options, profile, sha256_hex};
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::names::{Place, job_definition_prefix};
 
@@ -26,83 +26,94 @@ const TIMEOUT_MARGIN_S: u32 = 60;
 const ATTEMPTS: u32 = 4;
 
 /// `RegisterJobDefinition`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct JobDefinition {
     #[serde(rename = "jobDefinitionName")]
-    name: String,
+    pub(crate) name: String,
     #[serde(rename = "type")]
-    kind: &'static str,
-    container_properties: ContainerProperties,
-    retry_strategy: RetryStrategy,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout: Option<Timeout>,
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    tags: IndexMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    propagate_tags: Option<bool>,
+    pub(crate) kind: String,
+    pub(crate) container_properties: ContainerProperties,
+    pub(crate) retry_strategy: RetryStrategy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<Timeout>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(crate) tags: IndexMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) propagate_tags: Option<bool>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ContainerProperties {
-    image: String,
-    command: Vec<&'static str>,
-    job_role_arn: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    execution_role_arn: Option<String>,
-    resource_requirements: Vec<Requirement>,
-    environment: Vec<Variable>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    linux_parameters: Option<LinuxParameters>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ContainerProperties {
+    pub(crate) image: String,
+    pub(crate) command: Vec<String>,
+    pub(crate) job_role_arn: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_role_arn: Option<String>,
+    pub(crate) resource_requirements: Vec<Requirement>,
+    pub(crate) environment: Vec<Variable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) linux_parameters: Option<LinuxParameters>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Requirement {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Requirement {
     #[serde(rename = "type")]
-    kind: &'static str,
-    value: String,
+    pub(crate) kind: String,
+    pub(crate) value: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Variable {
-    name: String,
-    value: String,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LinuxParameters {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shared_memory_size: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_swap: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    swappiness: Option<i64>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct LinuxParameters {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shared_memory_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_swap: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) swappiness: Option<i64>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RetryStrategy {
-    attempts: u32,
-    evaluate_on_exit: Vec<OnExit>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RetryStrategy {
+    pub(crate) attempts: u32,
+    pub(crate) evaluate_on_exit: Vec<OnExit>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
-struct OnExit {
-    #[serde(rename = "onExitCode", skip_serializing_if = "Option::is_none")]
-    exit_code: Option<&'static str>,
-    #[serde(rename = "onStatusReason", skip_serializing_if = "Option::is_none")]
-    status_reason: Option<&'static str>,
-    #[serde(rename = "onReason", skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    action: &'static str,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OnExit {
+    #[serde(
+        default,
+        rename = "onExitCode",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) exit_code: Option<String>,
+    #[serde(
+        default,
+        rename = "onStatusReason",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) status_reason: Option<String>,
+    #[serde(default, rename = "onReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    pub(crate) action: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Timeout {
-    attempt_duration_seconds: u32,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Timeout {
+    pub(crate) attempt_duration_seconds: u32,
 }
 
 /// The definitions needed so far, by name.
@@ -151,7 +162,7 @@ impl<'a> JobDefinitions<'a> {
             .collect();
         JobDefinition {
             name: String::new(),
-            kind: "container",
+            kind: "container".to_owned(),
             container_properties: self.container(step),
             retry_strategy: retry_strategy(),
             timeout: step.timeout_s.map(|seconds| Timeout {
@@ -176,7 +187,9 @@ impl<'a> JobDefinitions<'a> {
             |role: &Option<profile::Setting<String>>| role.as_ref().map(|role| role.value.clone());
         ContainerProperties {
             image: image.unwrap_or_else(|| default_image.value.clone()),
-            command: vec!["/flowc-shim", "step", "Ref::step"],
+            command: ["/flowc-shim", "step", "Ref::step"]
+                .map(str::to_owned)
+                .into(),
             job_role_arn: job_role
                 .or_else(|| profile_role(&aws.job_role))
                 .unwrap_or_else(own_role),
@@ -237,12 +250,13 @@ impl<'a> JobDefinitions<'a> {
 ///
 /// Batch takes at most 5 entries and retries what matches none of them (`RegisterJobDefinition`, `RetryStrategy`).
 fn retry_strategy() -> RetryStrategy {
-    let retry = |exit_code, status_reason, reason| OnExit {
-        exit_code,
-        status_reason,
-        reason,
-        action: "RETRY",
-    };
+    let retry =
+        |exit_code: Option<&str>, status_reason: Option<&str>, reason: Option<&str>| OnExit {
+            exit_code: exit_code.map(str::to_owned),
+            status_reason: status_reason.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+            action: "RETRY".to_owned(),
+        };
     RetryStrategy {
         attempts: ATTEMPTS,
         evaluate_on_exit: vec![
@@ -251,8 +265,8 @@ fn retry_strategy() -> RetryStrategy {
             retry(None, Some("Your Spot Task was interrupted*"), None),
             retry(None, None, Some("CannotPullContainerError*")),
             OnExit {
-                reason: Some("*"),
-                action: "EXIT",
+                reason: Some("*".to_owned()),
+                action: "EXIT".to_owned(),
                 ..OnExit::default()
             },
         ],
@@ -265,17 +279,17 @@ fn requirements(step: &PlanStep) -> Vec<Requirement> {
     let cpus = resources.cpu_milli.div_ceil(1000).max(1);
     let mut list = vec![
         Requirement {
-            kind: "VCPU",
+            kind: "VCPU".to_owned(),
             value: cpus.to_string(),
         },
         Requirement {
-            kind: "MEMORY",
+            kind: "MEMORY".to_owned(),
             value: resources.memory_mib.to_string(),
         },
     ];
     if resources.gpu > 0 {
         list.push(Requirement {
-            kind: "GPU",
+            kind: "GPU".to_owned(),
             value: resources.gpu.to_string(),
         });
     }

@@ -16,10 +16,13 @@
 //! A schedule that fires on either of two kinds of days has no AWS form and is refused by FC0308.
 
 mod asl;
+#[cfg(feature = "deploy")]
+pub mod deploy;
 mod emit;
 mod iam;
 mod jobs;
 mod names;
+mod overlap;
 mod schedule;
 mod states;
 #[cfg(test)]

@@ -38,6 +38,9 @@ const SHORT: NameRule = NameRule {
     ..STATE_MACHINE
 };
 
+/// Alias of the version that is live: what starts a run starts this one.
+pub(crate) const ALIAS: &str = "live";
+
 /// What a flow's objects are called: the flow's name, with `@project`'s in front.
 fn base(plan: &Plan) -> String {
     match &plan.project {
@@ -53,7 +56,12 @@ pub fn state_machine_name(plan: &Plan) -> String {
 
 /// Name of the flow's schedule.
 pub fn schedule_name(plan: &Plan) -> String {
-    format!("flowc-{}", SHORT.legal(&base(plan)))
+    schedule_name_of(&base(plan))
+}
+
+/// Name of the schedule of a flow, by the name of its state machine: where that was not shortened, they agree.
+pub(crate) fn schedule_name_of(machine: &str) -> String {
+    format!("flowc-{}", SHORT.legal(machine))
 }
 
 /// Start of the names of the flow's job definitions, before the digest.
@@ -111,6 +119,11 @@ impl<'a> Place<'a> {
     /// ARN of the state machine, or of its executions with `execution`.
     pub(crate) fn states(&self, kind: &str, name: &str) -> String {
         self.arn("states", &format!("{kind}:{name}"))
+    }
+
+    /// ARN of the version of a state machine that is live.
+    pub(crate) fn alias(&self, name: &str) -> String {
+        self.states("stateMachine", &format!("{name}:{ALIAS}"))
     }
 
     /// ARN of the job queue, whether the profile or step names it or its ARN.

@@ -2,41 +2,42 @@
 
 use flowc_core::diag::{Code, Diagnostic};
 use flowc_core::ir::plan::{Plan, Schedule};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::names::{Place, schedule_name, state_machine_name};
 
 /// `CreateSchedule`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct ScheduleRequest {
-    name: String,
-    schedule_expression: String,
-    schedule_expression_timezone: String,
-    flexible_time_window: FlexibleTimeWindow,
-    target: Target,
+    pub(crate) name: String,
+    pub(crate) schedule_expression: String,
+    pub(crate) schedule_expression_timezone: String,
+    pub(crate) flexible_time_window: FlexibleTimeWindow,
+    pub(crate) target: Target,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct FlexibleTimeWindow {
-    mode: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(crate) struct FlexibleTimeWindow {
+    pub(crate) mode: String,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Target {
-    arn: String,
-    role_arn: String,
-    input: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(crate) struct Target {
+    pub(crate) arn: String,
+    pub(crate) role_arn: String,
+    pub(crate) input: String,
 }
 
-/// The request that starts the flow's state machine with an empty input.
+/// The request that starts what is live of the flow's state machine.
 pub(crate) fn request(
     plan: &Plan,
     schedule: &Schedule,
     place: &Place<'_>,
     role: String,
+    input: &str,
 ) -> Result<ScheduleRequest, Box<Diagnostic>> {
     let expression = to_aws(&schedule.cron).map_err(|reason| {
         let message = format!(
@@ -54,11 +55,13 @@ pub(crate) fn request(
             .timezone
             .clone()
             .unwrap_or_else(|| "UTC".to_owned()),
-        flexible_time_window: FlexibleTimeWindow { mode: "OFF" },
+        flexible_time_window: FlexibleTimeWindow {
+            mode: "OFF".to_owned(),
+        },
         target: Target {
-            arn: place.states("stateMachine", &state_machine_name(plan)),
+            arn: place.alias(&state_machine_name(plan)),
             role_arn: role,
-            input: "{}",
+            input: input.to_owned(),
         },
     })
 }

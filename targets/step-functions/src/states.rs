@@ -15,6 +15,7 @@ use crate::asl::{
 };
 use crate::jobs::JobDefinitions;
 use crate::names::{self, Place};
+use crate::overlap;
 
 /// Name of the state that puts the execution's input into the store; no step can be called so.
 const INPUT_STATE: &str = "flowc-input";
@@ -74,6 +75,13 @@ impl States<'_> {
         scope
             .states
             .shift_insert(0, INPUT_STATE.to_owned(), self.input(first));
+        if overlap::is_skipped(self.plan, &self.options.profile) {
+            let states = overlap::states(self.plan, self.place, INPUT_STATE);
+            overlap::SCHEDULED.clone_into(&mut scope.start_at);
+            for (place, (name, state)) in states.into_iter().enumerate() {
+                scope.states.shift_insert(place, name.to_owned(), state);
+            }
+        }
         scope.comment = Some("Written by flowc.".to_owned());
         scope
     }

@@ -55,7 +55,8 @@ impl Orchestrator {
     pub(crate) async fn connect(self, profile: &Profile) -> Result<Box<dyn Operator>, DeployError> {
         Ok(match self {
             Self::Argo => Box::new(flowc_argo::deploy::connect(profile).await?),
-            Self::StepFunctions | Self::Airflow => {
+            Self::StepFunctions => Box::new(flowc_step_functions::deploy::connect(profile).await?),
+            Self::Airflow => {
                 return Err(DeployError::Missing {
                     object: format!("a way to talk to {}", self.title()),
                     help: "compile the flow and deploy the bundle by hand".to_owned(),
