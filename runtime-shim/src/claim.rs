@@ -246,7 +246,7 @@ impl Claim<'_> {
             Ok((_, Some(winner))) => adopted(Some(self.number), winner),
             Ok((record, None)) => (report, Some(record)),
             Err(error) => {
-                if report.exit == Exit::UserFailure {
+                if matches!(report.exit, Exit::UserFailure | Exit::UserFailureFinal) {
                     // User code's own words matter more than why they could not be kept.
                     tracing::warn!(%error, "a failure could not be recorded");
                 } else if report.error.is_none() {

@@ -64,11 +64,18 @@ pub(crate) fn judge(ending: Ending, step: &Step, attempt: u32) -> (TaskReport, b
         Ending::Interrupted => (Exit::Interrupted, INTERRUPTED.to_owned()),
     };
     let can_mend = exit == Exit::UserFailure || exit.is_transient();
+    let may_retry = can_mend && attempt < last_attempt(step);
+    // Said at once, or the orchestrator would start one more container only to hear it.
+    let exit = if exit == Exit::UserFailure && !may_retry {
+        Exit::UserFailureFinal
+    } else {
+        exit
+    };
     let report = TaskReport {
         exit,
         attempt: Some(attempt),
         adopted: false,
-        may_retry: can_mend && attempt < last_attempt(step),
+        may_retry,
         count: None,
         error: Some(message),
         traceback,

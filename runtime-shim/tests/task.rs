@@ -89,6 +89,7 @@ async fn user_code_is_started_at_most_retries_and_one_times() {
     assert!(line.contains("ValueError: no such shard"), "{line}");
     let second = bed.task("start", "-").await;
     assert_eq!((second.attempt, second.may_retry), (Some(1), false));
+    assert_eq!(second.exit, Exit::UserFailureFinal, "no attempt is left");
     let third = bed.task("start", "-").await;
     assert_eq!((third.exit, third.attempt), (Exit::UserFailureFinal, None));
     let line = third.error.unwrap();
@@ -159,7 +160,7 @@ async fn a_signal_that_ends_the_process_is_named() {
     let (flow, manifest) = one_step("os.kill(os.getpid(), signal.SIGSEGV)", &json!({}));
     let bed = Bed::new(&flow, manifest);
     let report = bed.task("start", "-").await;
-    assert_eq!(report.exit, Exit::UserFailure);
+    assert_eq!(report.exit, Exit::UserFailureFinal);
     assert!(report.error.unwrap().contains("SIGSEGV"));
     let record = bed.stored_json("OneFlow/argo-test/start/t/0.data.json");
     assert!(record["objects"]["_task_ok"].is_string());
@@ -294,7 +295,7 @@ async fn what_ignores_its_timeout_is_killed() {
     let bed = Bed::new(&flow, manifest);
     let began = Instant::now();
     let report = bed.task("start", "-").await;
-    assert_eq!(report.exit, Exit::UserFailure);
+    assert_eq!(report.exit, Exit::UserFailureFinal);
     let error = report.error.unwrap();
     assert!(
         error.contains("timeout of 1 s") && error.contains("killed"),

@@ -5,9 +5,9 @@
 pub enum Exit {
     /// 0: committed, now or before.
     Done,
-    /// 1: user code failed; another attempt may follow.
+    /// 1: user code failed, and an attempt is left: start the task again.
     UserFailure,
-    /// 10: user code failed in a way that must not be retried.
+    /// 10: user code failed for good: no attempt is left, or another one would be useless.
     UserFailureFinal,
     /// 20: the task cannot start as it is configured: environment, plan, package, parents, interpreter, access.
     Configuration,

@@ -167,10 +167,8 @@ impl Emitter<'_> {
         let (pod, found) = kubernetes::pod(step, self.options);
         self.found.extend(found);
         arguments.extend(pod);
-        // `@catch` gets a start of its own, to take the loss of the last process that ran user code.
-        let own_retries = step.retry.times + u32::from(step.catch.is_some());
-        if own_retries > 0 {
-            let retries = own_retries + INFRASTRUCTURE_RETRIES;
+        if step.restarts() > 0 {
+            let retries = step.restarts() + INFRASTRUCTURE_RETRIES;
             arguments.push(("retries", Expr::int(retries)));
         }
         if step.retry.times > 0 {

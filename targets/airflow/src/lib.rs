@@ -25,8 +25,7 @@
 //!
 //! The shim counts the starts of user code, in the store, and Airflow the starts of pods: `retries` is three larger than
 //! what the author wrote, for pods that are lost.
-//! The operator turns exit codes that mean "not again" (10, 20, 21, 22) into `AirflowFailException`, and so it does with 1,
-//! user code that failed, where the step has no retries of its own.
+//! The operator turns exit codes that mean "not again" (10, 20, 21, 22) into `AirflowFailException`.
 //! Everything else, a lost pod or a full disk, is tried again.
 //!
 //! No text of a user meets Jinja: of all fields only `index` is a template field, and its values are digits.

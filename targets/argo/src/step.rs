@@ -100,15 +100,15 @@ fn count_output() -> Arguments {
 
 /// What Argo itself does again: losses of a container always, failures of user code as often as the author allows.
 ///
-/// The shim counts the starts of user code and ends with a code that is not retried once they are used up,
+/// The shim counts the starts of user code and ends the last one that may fail with a code that is not retried,
 /// so the limit may count both kinds together. An error of Argo's own has no exit code and is looked at first.
 fn retry_strategy(step: &PlanStep) -> RetryStrategy {
-    let times = step.retry.times;
-    let user = (times > 0).then_some(Exit::UserFailure.code());
+    let restarts = step.restarts();
+    let user = (restarts > 0).then_some(Exit::UserFailure.code());
     // 70 to 79 are the shim's, whatever build of it runs; 137 is SIGKILL, as for memory, 143 is SIGTERM.
     let codes = user.into_iter().chain(70..=79).chain([137, 143]);
     let codes: Vec<_> = codes.map(|code| code.to_string()).collect();
-    let backoff = if times > 0 {
+    let backoff = if step.retry.times > 0 {
         Backoff {
             duration: step.retry.delay_s.max(1).to_string(),
             factor: None,
@@ -120,7 +120,7 @@ fn retry_strategy(step: &PlanStep) -> RetryStrategy {
         }
     };
     RetryStrategy {
-        limit: (times + LOSSES).to_string(),
+        limit: (restarts + LOSSES).to_string(),
         retry_policy: "Always",
         backoff,
         expression: format!(

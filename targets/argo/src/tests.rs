@@ -139,6 +139,18 @@ fn a_nested_foreach_is_a_loop_over_a_graph_with_a_loop() {
 }
 
 #[test]
+fn a_catch_has_a_start_that_takes_the_last_loss() {
+    let body = NESTED.replace(
+        "    @step\n    def inner_join",
+        "    @catch(var='lost')\n    @step\n    def inner_join",
+    );
+    let spec = spec(&plan(&source(&body)), &options());
+    let retry = &template(&spec, "inner-join")["retryStrategy"];
+    assert_eq!(retry["limit"], "4");
+    assert!(retry["expression"].as_str().unwrap().contains("in [1,70,"));
+}
+
+#[test]
 fn only_the_start_step_sees_parameters() {
     let spec = spec(&plan(&source(NESTED)), &options());
     assert_eq!(

@@ -318,11 +318,11 @@ fn selector() -> Value {
 /// the shim finds it recorded and ends at once.
 fn retries(step: &PlanStep) -> Vec<Retrier> {
     let mut retries = vec![patience(&["Batch.AWSBatchException"])];
-    if step.retry.times > 0 {
+    if step.restarts() > 0 {
         retries.push(Retrier {
             error_equals: vec!["States.TaskFailed"],
             interval_seconds: Some(step.retry.delay_s.max(1)),
-            max_attempts: step.retry.times,
+            max_attempts: step.restarts(),
             backoff_rate: Some(1),
             jitter_strategy: None,
         });

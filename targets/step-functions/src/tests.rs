@@ -132,6 +132,18 @@ fn a_nested_foreach_is_a_distributed_map_around_an_inline_one() {
 }
 
 #[test]
+fn a_catch_has_a_start_that_takes_the_last_loss() {
+    let body = NESTED.replace(
+        "    @step\n    def outer_join",
+        "    @catch(var='lost')\n    @step\n    def outer_join",
+    );
+    let machine = machine(&bundle(&body));
+    let retry = &machine["States"]["outer_join"]["Retry"];
+    assert_eq!(retry[1]["ErrorEquals"], json!(["States.TaskFailed"]));
+    assert_eq!(retry[1]["MaxAttempts"], 1);
+}
+
+#[test]
 fn a_split_is_a_parallel_state() {
     let files = bundle(
         "class F(FlowSpec):

@@ -92,6 +92,15 @@ pub struct PlanStep {
     pub decorators: Vec<DecoratorInfo>,
 }
 
+impl PlanStep {
+    /// How often a task that ran user code may be started again: for each retry, and once more where `@catch` has to
+    /// take the loss of the last process that ran it.
+    #[must_use]
+    pub fn restarts(&self) -> u32 {
+        self.retry.times + u32::from(self.catch.is_some())
+    }
+}
+
 /// What a step does to the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepKind {

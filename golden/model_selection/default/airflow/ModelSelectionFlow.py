@@ -121,8 +121,7 @@ class Step(KubernetesPodOperator):
         try:
             super().cleanup(pod, remote_pod, *args, **kwargs)
         except AirflowException as error:
-            # User code that failed (1) is started again only where the step has retries of its own.
-            if code in FINAL_EXITS or (code == 1 and self.retries == DEFAULTS["retries"]):
+            if code in FINAL_EXITS:
                 raise AirflowFailException(f"{self.task_id}: {self.report}") from error
             raise
 
