@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::cas::Blobs;
 use crate::claim::Claim;
 use crate::commit::{self, Commit, Place, Record, Start};
-use crate::ending::{Ending, adopted, failed, interrupted, last_attempt};
+use crate::ending::{Ending, adopted, interrupted, last_attempt};
 use crate::error::TaskError;
 use crate::inputs::{self, Inputs};
 use crate::launch::{LaunchRequest, Launcher};
@@ -42,7 +42,8 @@ pub(crate) async fn run(
             "flow `{}` has no step `{}`",
             request.manifest.flow, request.step
         );
-        return (failed(&TaskError::new(Exit::Configuration, message)), None);
+        let error = TaskError::new(Exit::Configuration, message);
+        return (TaskReport::from(&error), None);
     };
     let attempt = Attempt {
         store,
@@ -59,7 +60,7 @@ pub(crate) async fn run(
     };
     match attempt.run(launcher, observer, stop).await {
         Ok(ended) => ended,
-        Err(error) => (failed(&error), None),
+        Err(error) => (TaskReport::from(&error), None),
     }
 }
 
@@ -229,7 +230,7 @@ impl Attempt<'_> {
             "no attempt is left for {}: user code was started {times} times{why}",
             self.place.prefix
         );
-        failed(&TaskError::new(Exit::UserFailureFinal, message))
+        TaskReport::from(&TaskError::new(Exit::UserFailureFinal, message))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::attempt::{Attempt, Ended};
 use crate::commit::{self, Commit, Outcome, Place, Record, Start};
-use crate::ending::{self, Ending, adopted, failed};
+use crate::ending::{self, Ending, adopted};
 use crate::error::TaskError;
 use crate::inputs::{self, Inputs};
 use crate::outputs::{self, Outputs};
@@ -211,7 +211,7 @@ impl Claim<'_> {
             Err(error) => {
                 let report = TaskReport {
                     attempt: Some(self.number),
-                    ..failed(&error)
+                    ..TaskReport::from(&error)
                 };
                 (report, None)
             }

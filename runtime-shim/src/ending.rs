@@ -105,22 +105,9 @@ pub(crate) fn adopted(attempt: Option<u32>, winner: Commit) -> Ended {
     (report, Some(winner.data))
 }
 
-/// Something else than user code failed.
-pub(crate) fn failed(error: &TaskError) -> TaskReport {
-    TaskReport {
-        exit: error.exit,
-        attempt: None,
-        adopted: false,
-        may_retry: error.exit.is_transient(),
-        count: None,
-        error: Some(error.message.clone()),
-        traceback: None,
-    }
-}
-
 /// Told to stop before anything was begun.
 pub(crate) fn interrupted() -> TaskReport {
-    failed(&TaskError::new(Exit::Interrupted, INTERRUPTED))
+    TaskReport::from(&TaskError::new(Exit::Interrupted, INTERRUPTED))
 }
 
 /// Says how a process ended that had not finished its step.

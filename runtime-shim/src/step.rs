@@ -37,7 +37,7 @@ pub(crate) fn run(name: &str) -> Exit {
             runtime.shutdown_background();
             report
         }
-        Err(error) => refused(&TaskError::new(Exit::Machine, error.to_string())),
+        Err(error) => TaskReport::from(&TaskError::new(Exit::Machine, error.to_string())),
     };
     if let Some(error) = &report.error {
         tracing::error!(exit = report.exit.code(), "{error}");
@@ -56,7 +56,7 @@ pub(crate) fn run(name: &str) -> Exit {
 async fn execute(name: &str) -> TaskReport {
     let stop = match signals::listen() {
         Ok(stop) => stop,
-        Err(error) => return refused(&TaskError::new(Exit::Machine, error.to_string())),
+        Err(error) => return TaskReport::from(&TaskError::new(Exit::Machine, error.to_string())),
     };
     let mut scratch = None;
     let mut stopped = stop.clone();
@@ -69,7 +69,7 @@ async fn execute(name: &str) -> TaskReport {
     };
     match prepared {
         Ok((store, request, launcher)) => task::run(&store, &request, &launcher, &Tee, stop).await,
-        Err(error) => refused(&error),
+        Err(error) => TaskReport::from(&error),
     }
 }
 
@@ -233,18 +233,6 @@ fn path(name: &str) -> Option<PathBuf> {
 
 fn configuration(message: String) -> TaskError {
     TaskError::new(Exit::Configuration, message)
-}
-
-fn refused(error: &TaskError) -> TaskReport {
-    TaskReport {
-        exit: error.exit,
-        attempt: None,
-        adopted: false,
-        may_retry: error.exit.is_transient(),
-        count: None,
-        error: Some(error.message.clone()),
-        traceback: None,
-    }
 }
 
 /// What user code prints goes on to the container's own output.

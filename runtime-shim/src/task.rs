@@ -9,6 +9,7 @@ use flowc_protocol::manifest::Manifest;
 use serde_json::{Map, Value};
 
 use crate::attempt;
+use crate::error::TaskError;
 use crate::launch::Launcher;
 use crate::signals::Stop;
 use crate::store::Store;
@@ -63,6 +64,21 @@ pub struct TaskReport {
     pub error: Option<String>,
     /// The user's own traceback, where user code raised.
     pub traceback: Option<String>,
+}
+
+/// Something else than user code failed, and no attempt was claimed.
+impl From<&TaskError> for TaskReport {
+    fn from(error: &TaskError) -> Self {
+        Self {
+            exit: error.exit,
+            attempt: None,
+            adopted: false,
+            may_retry: error.exit.is_transient(),
+            count: None,
+            error: Some(error.message.clone()),
+            traceback: None,
+        }
+    }
 }
 
 /// Which output a line came from.

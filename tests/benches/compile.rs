@@ -6,13 +6,9 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use flowc_core::front::python;
-use flowc_core::ir::plan::Plan;
-use flowc_core::lower;
-use flowc_core::source::SourceTree;
 use flowc_protocol::manifest::EmptyForeach;
-use flowc_target::profile::Config;
-use flowc_target::{Options, Target, manifest};
+use flowc_target::testing::{options, plan};
+use flowc_target::{Target, manifest};
 
 const SIZES: &[usize] = &[10, 100, 1_000, 10_000];
 
@@ -96,16 +92,6 @@ fn source(steps: usize) -> String {
     text
 }
 
-fn plan(text: &str) -> Plan {
-    let mut tree = SourceTree::default();
-    let file = tree.add("flow.py", text);
-    let (flow, found) = python::lower(&tree, file, None);
-    assert!(!found.has_errors(), "{found:?}");
-    let (plan, found) = lower::plan(&tree, &flow.expect("a flow without errors"));
-    assert!(!found.has_errors(), "{found:?}");
-    plan.expect("a plan without errors")
-}
-
 fn check(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("check");
     group.sample_size(10);
@@ -130,13 +116,7 @@ fn emit(criterion: &mut Criterion) {
         group.sample_size(10);
         for size in SIZES {
             let plan = plan(&source(*size));
-            let profile = Config::default()
-                .profile(None)
-                .expect("the default profile");
-            let options = Options {
-                package: "0".repeat(64),
-                profile,
-            };
+            let options = options();
             group.throughput(Throughput::Elements(*size as u64));
             // Beyond its limit a target refuses the flow; that must take no longer than printing it.
             group.bench_with_input(BenchmarkId::from_parameter(size), &plan, |bencher, plan| {

@@ -14,11 +14,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flowc_core::front::python;
-use flowc_core::lower;
-use flowc_core::source::SourceTree;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flowc_protocol::manifest::EmptyForeach;
 use flowc_target::manifest;
+use flowc_target::testing::plan;
 use flowc_tests::{metaflow_python, report, shim, temp_dir};
 
 /// Makes an artifact of a kind and a size, and checks in the next step that it came back as it went.
@@ -128,27 +128,12 @@ impl Bed {
         let code = folder.path().join("code");
         fs::create_dir(&code).unwrap();
         fs::write(code.join("flow.py"), FLOW).unwrap();
-        let mut tree = SourceTree::default();
-        let file = tree.add("flow.py", FLOW);
-        let (flow, found) = python::lower(&tree, file, None);
-        assert!(!found.has_errors(), "{found:?}");
-        let (plan, found) = lower::plan(&tree, &flow.unwrap());
-        assert!(!found.has_errors(), "{found:?}");
-        let plan = manifest::manifest(&plan.unwrap(), EmptyForeach::Fail);
+        let plan = manifest::manifest(&plan(FLOW), EmptyForeach::Fail);
         fs::write(code.join("plan.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
         Self { folder, code }
     }
 
     fn step(&self, run: &str, step: &str, parameters: &str) -> Peak {
-        let base64 = Command::new("base64")
-            .args(["-w0"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(&mut base64.stdin.as_ref().unwrap(), parameters.as_bytes())
-            .unwrap();
-        let parameters = String::from_utf8(base64.wait_with_output().unwrap().stdout).unwrap();
         let work = self.folder.path().join("work");
         fs::create_dir_all(&work).unwrap();
         let process = Command::new(shim())
@@ -158,7 +143,7 @@ impl Bed {
             .env("FLOWC_WORK", &work)
             .env("FLOWC_PROTOCOL", "1")
             .env("FLOWC_RUN", format!("id:{run}"))
-            .env("FLOWC_PARAMETERS", parameters.trim())
+            .env("FLOWC_PARAMETERS", STANDARD.encode(parameters))
             .env("FLOWC_PYTHON", metaflow_python())
             .env("OPENBLAS_NUM_THREADS", "1")
             .stdin(Stdio::null())

@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use flowc_core::diag::{Code, Diagnostics};
-use flowc_core::front::python;
-use flowc_core::ir::plan::Plan;
-use flowc_core::lower;
-use flowc_core::source::SourceTree;
-use flowc_target::{Options, Profile, Target};
+use flowc_target::testing::{options, plan};
+use flowc_target::{Options, Target};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Alias, Expr, ExprContext, Parameter, Stmt};
 
@@ -49,21 +46,6 @@ fn flow(lines: &str) -> String {
         }
     }
     source
-}
-
-fn plan(source: &str) -> Plan {
-    let mut tree = SourceTree::default();
-    let file = tree.add("sample.py", source);
-    let (flow, found) = python::lower(&tree, file, None);
-    let (plan, more) = lower::plan(&tree, &flow.unwrap());
-    plan.unwrap_or_else(|| panic!("{found:?}\n{more:?}\n{source}"))
-}
-
-fn options() -> Options {
-    Options {
-        package: "5f".repeat(32),
-        profile: Profile::default(),
-    }
 }
 
 fn emit_with(source: &str, options: &Options) -> (Option<String>, Diagnostics) {

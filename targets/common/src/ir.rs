@@ -1,14 +1,13 @@
 //! `flow.ir.json`, which stands beside every bundle.
 
-use flowc_core::ir::flow::ParameterType;
-use flowc_core::ir::plan::{Attributes, Plan, PlanParameter, PlanStep, StepId, StepKind};
+use flowc_core::ir::plan::{Attributes, Plan, PlanParameter, PlanStep, StepId};
 use flowc_protocol::flow_ir::{self, FlowIr};
-use flowc_protocol::manifest;
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::BundleFile;
 use crate::literal::{as_text, to_json};
+use crate::manifest::{parameter_type, step_kind};
 use crate::writer;
 
 /// Prints the view of the plan that policy tools read.
@@ -37,13 +36,7 @@ pub fn flow_ir(plan: &Plan) -> BundleFile {
 fn parameter(parameter: &PlanParameter) -> flow_ir::Parameter {
     flow_ir::Parameter {
         name: parameter.name.clone(),
-        ty: match parameter.ty {
-            ParameterType::Str => manifest::ParameterType::Str,
-            ParameterType::Int => manifest::ParameterType::Int,
-            ParameterType::Float => manifest::ParameterType::Float,
-            ParameterType::Bool => manifest::ParameterType::Bool,
-            ParameterType::Json => manifest::ParameterType::Json,
-        },
+        ty: parameter_type(parameter.ty),
         default: parameter.default.as_ref().map(to_json),
         required: parameter.required,
     }
@@ -54,13 +47,7 @@ fn step(plan: &Plan, step: &PlanStep) -> flow_ir::Step {
     let resources = step.resources;
     flow_ir::Step {
         name: step.name.clone(),
-        kind: match step.kind {
-            StepKind::Linear => manifest::StepKind::Linear,
-            StepKind::Split { .. } => manifest::StepKind::Split,
-            StepKind::Foreach { .. } => manifest::StepKind::Foreach,
-            StepKind::Join { .. } => manifest::StepKind::Join,
-            StepKind::End => manifest::StepKind::End,
-        },
+        kind: step_kind(&step.kind),
         line: step.line,
         next: names(&step.next),
         foreach: names(&step.foreach),

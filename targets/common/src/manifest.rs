@@ -33,13 +33,7 @@ fn parameter(parameter: &PlanParameter) -> manifest::Parameter {
     manifest::Parameter {
         name: parameter.name.clone(),
         attribute: parameter.attribute.clone(),
-        ty: match parameter.ty {
-            ParameterType::Str => manifest::ParameterType::Str,
-            ParameterType::Int => manifest::ParameterType::Int,
-            ParameterType::Float => manifest::ParameterType::Float,
-            ParameterType::Bool => manifest::ParameterType::Bool,
-            ParameterType::Json => manifest::ParameterType::Json,
-        },
+        ty: parameter_type(parameter.ty),
         default: parameter.default.as_ref().map(to_json),
         computed_default: parameter.computed_default.is_some(),
         required: parameter.required,
@@ -47,20 +41,38 @@ fn parameter(parameter: &PlanParameter) -> manifest::Parameter {
     }
 }
 
+/// A parameter's type, as files name it.
+pub(crate) fn parameter_type(ty: ParameterType) -> manifest::ParameterType {
+    match ty {
+        ParameterType::Str => manifest::ParameterType::Str,
+        ParameterType::Int => manifest::ParameterType::Int,
+        ParameterType::Float => manifest::ParameterType::Float,
+        ParameterType::Bool => manifest::ParameterType::Bool,
+        ParameterType::Json => manifest::ParameterType::Json,
+    }
+}
+
+/// A step's kind, as files name it.
+pub(crate) fn step_kind(kind: &StepKind) -> manifest::StepKind {
+    match kind {
+        StepKind::Linear => manifest::StepKind::Linear,
+        StepKind::Split { .. } => manifest::StepKind::Split,
+        StepKind::Foreach { .. } => manifest::StepKind::Foreach,
+        StepKind::Join { .. } => manifest::StepKind::Join,
+        StepKind::End => manifest::StepKind::End,
+    }
+}
+
 fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
     let name = |id: StepId| plan.steps[id].name.clone();
     let names = |ids: &[StepId]| ids.iter().copied().map(name).collect();
-    let (kind, variable, split) = match &step.kind {
-        StepKind::Linear => (manifest::StepKind::Linear, None, None),
-        StepKind::Split { .. } => (manifest::StepKind::Split, None, None),
-        StepKind::Foreach { variable, .. } => {
-            (manifest::StepKind::Foreach, Some(variable.clone()), None)
-        }
-        StepKind::Join { split } => (manifest::StepKind::Join, None, Some(name(*split))),
-        StepKind::End => (manifest::StepKind::End, None, None),
+    let (variable, split) = match &step.kind {
+        StepKind::Foreach { variable, .. } => (Some(variable.clone()), None),
+        StepKind::Join { split } => (None, Some(name(*split))),
+        StepKind::Linear | StepKind::Split { .. } | StepKind::End => (None, None),
     };
     manifest::Step {
-        kind,
+        kind: step_kind(&step.kind),
         next: names(&step.next),
         parents: names(&step.parents),
         foreach: names(&step.foreach),

@@ -3,21 +3,9 @@
 //! `graph_info/metaflow.json` is the artifact of a run of `graph_info/flow.py` under Metaflow 2.19.39 (`Flow("ShapeFlow").latest_run["start"].task["_graph_info"].data`),
 //! with each `source_file`, an absolute path there, set to `flow.py`.
 
-use flowc_core::front::python;
-use flowc_core::ir::plan::Plan;
-use flowc_core::source::SourceTree;
 use flowc_protocol::manifest::{EmptyForeach, Manifest, StepKind};
 use flowc_target::manifest::manifest;
-
-fn plan(text: &str) -> Plan {
-    let mut tree = SourceTree::default();
-    let file = tree.add("flow.py", text);
-    let (flow, found) = python::lower(&tree, file, None);
-    assert!(!found.has_errors(), "{found:#?}");
-    let (plan, found) = flowc_core::lower::plan(&tree, &flow.expect("a flow"));
-    assert!(found.is_empty(), "{found:#?}");
-    plan.expect("a plan")
-}
+use flowc_target::testing::plan;
 
 fn shape() -> Manifest {
     let plan = plan(include_str!("graph_info/flow.py"));
