@@ -4,6 +4,7 @@ use flowc_core::diag::{Code, Diagnostic, Diagnostics, Severity};
 use flowc_core::ir::plan::{Plan, PlanParameter};
 use flowc_protocol::{PROTOCOL, environment};
 use flowc_target::literal::to_json;
+use flowc_target::profile::Overlap;
 use flowc_target::{BundleFile, Options, capabilities, writer};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -27,6 +28,10 @@ pub(crate) const RUN_PARAMETER: &str = "flowc_run";
 
 /// A Workflow that could not start on time may start this much later, as Metaflow's.
 const STARTING_DEADLINE_S: u32 = 3540;
+
+/// Workflows of a schedule that stay when they have ended, of those that succeeded and of those that failed.
+/// Argo keeps 3 and 1 by default and deletes the others, and with them what it can tell of a run.
+const HISTORY: u32 = 100;
 
 pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
     let (files, found) = documents(plan, options);
@@ -59,6 +64,12 @@ pub(crate) fn documents(
             schedules: vec![in_numbers(&schedule.cron)],
             timezone: schedule.timezone.clone(),
             starting_deadline_seconds: STARTING_DEADLINE_S,
+            concurrency_policy: match options.profile.overlap {
+                Overlap::Allow => None,
+                Overlap::Skip => Some("Forbid"),
+            },
+            successful_jobs_history_limit: HISTORY,
+            failed_jobs_history_limit: HISTORY,
             workflow_spec: json!({"workflowTemplateRef": {"name": names::template_name(plan)}}),
         };
         let cron = value(&object(plan, options, "CronWorkflow", Spec { spec }));

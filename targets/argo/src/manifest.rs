@@ -197,5 +197,9 @@ pub(crate) struct CronSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timezone: Option<String>,
     pub(crate) starting_deadline_seconds: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency_policy: Option<&'static str>,
+    pub(crate) successful_jobs_history_limit: u32,
+    pub(crate) failed_jobs_history_limit: u32,
     pub(crate) workflow_spec: Value,
 }

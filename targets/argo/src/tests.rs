@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowc_core::diag::{Code, Severity};
 use flowc_core::ir::plan::Plan;
-use flowc_target::profile::Setting;
+use flowc_target::profile::{Overlap, Setting};
 use flowc_target::testing::{self, HOSTILE, emit, linear, nested, options, plan, refusal, source};
 use flowc_target::{Options, Target};
 use proptest::prelude::*;
@@ -241,6 +241,23 @@ fn what_argo_cannot_do_is_refused() {
 fn two_steps_never_share_a_name() {
     let body = "class F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.join)\n    @step\n    def join(self):\n        self.next(self.s_join)\n    @step\n    def s_join(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n";
     assert_eq!(codes(&plan(&source(body)), &options()), [Code::FC0306]);
+}
+
+#[test]
+fn runs_of_a_schedule_overlap_unless_the_profile_says_not_to() {
+    let body =
+        format!("@schedule(daily=True)\n{NESTED}").replace("required=True, ", "default='x', ");
+    let plan = plan(&source(&body));
+    let mut options = options();
+    let policy = |options: &Options| {
+        let (files, found) = documents(&plan, options);
+        assert!(!found.has_errors(), "{found:?}");
+        files[1].1[0]["spec"]["concurrencyPolicy"].clone()
+    };
+    // Argo lets them overlap by default.
+    assert_eq!(policy(&options), Value::Null);
+    options.profile.overlap = Overlap::Skip;
+    assert_eq!(policy(&options), "Forbid");
 }
 
 #[test]
