@@ -1,3 +1,4 @@
 //! The orchestrators that tests run flows on, started by the tests themselves; `tests/beds/` holds what they are made of.
 
+pub mod argo;
 pub mod kubernetes;

@@ -1,0 +1,44 @@
+"""A stand-in for Argo's workflow controller, for exactly the manifests that flowc prints.
+
+    python standin --namespace NAME --wait-image IMAGE      (KUBECONFIG as for kubectl)
+
+It watches the Workflows of one namespace on a real API server and makes real pods. Everything that flowc does not print is
+refused by name (subset.py), so a run that it makes succeed is one that was understood whole. What it does is compared with
+what real controllers did: tests/recordings/argo holds the trees of nodes that they made of every golden.
+
+What it does not do as Argo: no executor container beside every task (only beside those that report a count, see pods.py);
+a stopped task's pod is deleted instead of being signalled; a CronWorkflow ticks when its annotation flowc-bed/tick changes.
+"""
+
+import argparse
+import sys
+import time
+import traceback
+
+from api import Api, ApiError
+from controller import Controller
+
+
+def main():
+    """Reconciles until it is killed."""
+    parser = argparse.ArgumentParser(prog="standin")
+    parser.add_argument("--namespace", required=True)
+    parser.add_argument("--wait-image", required=True, help="an image with python3, for the container that reads counts")
+    parser.add_argument("--interval", type=float, default=0.3, help="seconds between two looks at the cluster")
+    options = parser.parse_args()
+    controller = Controller(Api(options.namespace), options.wait_image)
+    while True:
+        try:
+            controller.look()
+        except (ApiError, OSError) as error:
+            # The API server may be restarted in a test; the next look finds everything in the cluster again.
+            print(f"standin: {error}", file=sys.stderr, flush=True)
+            time.sleep(1)
+        except Exception:
+            traceback.print_exc()
+            raise
+        time.sleep(options.interval)
+
+
+if __name__ == "__main__":
+    main()

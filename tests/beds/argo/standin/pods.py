@@ -1,0 +1,163 @@
+"""Pods: made from templates as Argo makes them, as far as a task can see it, and read back.
+
+Argo runs an executor beside every task, which reads output parameters from files. Here only a task that reports a count gets
+a companion, which shares the volume and waits; when the task has ended, it is asked for the file by `kubectl exec`.
+"""
+
+from nodes import DONE, age
+from text import Scope, fnv32a, merge, substitute
+
+# A pod that is missing this soon after its start is made again under its name, with the same number of retries.
+RECENT_S = 10
+
+WAIT = "import os, time\nwhile not os.path.exists('/flowc/.read'): time.sleep(0.2)"
+READ = "text = open({path!r}).read(); open('/flowc/.read', 'w').close(); print(text, end='')"
+RELEASE = "open('/flowc/.read', 'w').close()"
+
+
+class Pods:
+    """The pods of one Workflow."""
+
+    def __init__(self, api, workflow, spec, parameters, nodes, live, wait_image):
+        self.api, self.workflow, self.spec, self.nodes = api, workflow, spec, nodes
+        self.parameters, self.live, self.wait_image = parameters, live, wait_image
+        self.name = workflow["metadata"]["name"]
+
+    def keep(self, node, template, index, number):
+        """Makes the pod of a node that has not ended, if it is not there."""
+        if node["id"] not in self.live:
+            self.api.create("pods", self.manifest(node, template, index, number))
+            self.live[node["id"]] = None
+
+    def manifest(self, node, template, index, _number):
+        """The pod of an attempt."""
+        defaults = self.spec.get("templateDefaults", {})
+        scope = Scope(self.name, self.parameters, index)
+        merged = substitute(merge(defaults, {key: template[key] for key in template if key != "dag"}), scope)
+        metadata = merged.get("metadata", {})
+        mounts = [mount for mount in merged["container"].get("volumeMounts", []) if mount["name"] == "flowc"]
+        containers = [{**merged["container"], "name": "main"}]
+        if "outputs" in merged:
+            containers.insert(0, {
+                "name": "wait", "image": self.wait_image, "command": ["python3", "-c", WAIT], "volumeMounts": mounts,
+                "securityContext": merged["container"].get("securityContext", {}),
+            })
+        spec = {
+            "restartPolicy": "Never",
+            "serviceAccountName": merged.get("serviceAccountName", self.spec.get("serviceAccountName")),
+            "nodeSelector": merged.get("nodeSelector", self.spec.get("nodeSelector")),
+            "imagePullSecrets": self.spec.get("imagePullSecrets"),
+            "tolerations": merged.get("tolerations"),
+            "activeDeadlineSeconds": merged.get("activeDeadlineSeconds"),
+            "volumes": merged.get("volumes"),
+            "initContainers": merged.get("initContainers"),
+            "containers": containers,
+        }
+        owner = self.workflow["metadata"]
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{self.name}-{template['name']}"[: 253 - 11] + f"-{fnv32a(node['name'])}",
+                "labels": {
+                    "workflows.argoproj.io/workflow": self.name, "workflows.argoproj.io/completed": "false",
+                    **self.spec.get("podMetadata", {}).get("labels", {}), **metadata.get("labels", {}),
+                },
+                "annotations": {
+                    "workflows.argoproj.io/node-id": node["id"], "workflows.argoproj.io/node-name": node["name"],
+                    "kubectl.kubernetes.io/default-container": "main", **metadata.get("annotations", {}),
+                },
+                "ownerReferences": [{
+                    "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": owner["name"], "uid": owner["uid"],
+                    "controller": True, "blockOwnerDeletion": True,
+                }],
+            },
+            "spec": {key: value for key, value in spec.items() if value is not None},
+        }
+
+    def reconcile(self, shutdown, templates):
+        """Takes over what became of the pods."""
+        for node in list(self.nodes.by_name.values()):
+            if node["type"] != "Pod" or node["phase"] in DONE:
+                continue
+            pod = self.live.get(node["id"])
+            if pod is None:
+                if node["phase"] != "Pending" and age(node["startedAt"]) > RECENT_S:
+                    self.nodes.mark(node, "Error", "pod deleted")
+                elif shutdown:
+                    self.nodes.mark(node, "Failed", f"workflow shutdown with strategy:  {shutdown}")
+                continue
+            if shutdown:
+                self.api.delete("pods", pod["metadata"]["name"])
+                self.nodes.mark(node, "Failed", f"workflow shutdown with strategy:  {shutdown}")
+                continue
+            self.read(node, pod, templates[node["templateName"]])
+            if node["phase"] in DONE:
+                done = {"metadata": {"labels": {"workflows.argoproj.io/completed": "true"}}}
+                self.api.patch("pods", pod["metadata"]["name"], done)
+
+    def read(self, node, pod, template):
+        """One pod that is there."""
+        status = pod.get("status", {})
+        init = {one["name"]: one for one in status.get("initContainerStatuses", [])}
+        main = next((one for one in status.get("containerStatuses", []) if one["name"] == "main"), {})
+        ended = main.get("state", {}).get("terminated")
+        if ended:
+            node["outputs"] = {"exitCode": str(ended["exitCode"])}
+        if status.get("phase") == "Failed" or (ended and ended["exitCode"] != 0):
+            self.release(pod, template)
+            self.nodes.mark(node, *failure(status, {**init, "main": main}))
+        elif ended:
+            self.outputs(node, pod, template)
+            self.nodes.mark(node, "Succeeded", "")
+        elif status.get("phase") == "Running":
+            self.nodes.mark(node, "Running", "")
+        else:
+            self.nodes.mark(node, "Pending", waiting(status))
+
+    def outputs(self, node, pod, template):
+        """What the task wrote into its files."""
+        found = []
+        for output in template.get("outputs", {}).get("parameters", []):
+            source = output["valueFrom"]
+            text = self.api.execute(pod["metadata"]["name"], "wait", READ.format(path=source["path"]))
+            if text is None:
+                self.release(pod, template)
+                text = source["default"]
+            found.append({"name": output["name"], "value": text.rstrip("\n"), "valueFrom": source})
+        if found:
+            node["outputs"]["parameters"] = found
+
+    def release(self, pod, template):
+        """Lets the companion end, if there is one."""
+        if "outputs" in template and pod["status"].get("phase") == "Running":
+            self.api.execute(pod["metadata"]["name"], "wait", RELEASE)
+
+
+def failure(status, containers):
+    """Phase and message of a failed pod, in Argo's words."""
+    if status.get("message"):
+        return "Failed", status["message"]
+    for name, container in containers.items():
+        state = container.get("state", {})
+        if "waiting" in state:
+            waits = state["waiting"]
+            why = f"{waits.get('reason', '')}: {waits.get('message', '')}"
+            return "Error", f"Pod failed before {name} container starts due to {why}"
+        ended = state.get("terminated")
+        if ended and ended["exitCode"] != 0:
+            message = f"{name}: {ended.get('reason', '')} (exit code {ended['exitCode']})"
+            return "Failed", f"{message}: {ended['message']}" if ended.get("message") else message
+    return "Failed", "pod failed for unknown reason"
+
+
+def waiting(status):
+    """Why a pod has not started."""
+    for container in status.get("containerStatuses", []):
+        waits = container.get("state", {}).get("waiting")
+        if waits:
+            return f"{waits['reason']}: {waits['message']}" if waits.get("message") else waits.get("reason", "")
+    for condition in status.get("conditions", []):
+        if condition.get("reason") == "Unschedulable":
+            return f"Unschedulable: {condition.get('message', '')}"
+    return ""
