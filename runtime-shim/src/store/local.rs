@@ -197,6 +197,13 @@ impl LocalStore {
         Ok(())
     }
 
+    pub(super) fn delete(&self, key: &str) -> Result<(), StoreError> {
+        match fs::remove_file(self.root.join(key)) {
+            Err(error) if !is_absent(&error) => Err(self.failed(key, &error)),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn remove(&self, key: &str) {
         let target = self.root.join(key);
         discard(&target);

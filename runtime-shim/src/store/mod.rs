@@ -66,7 +66,7 @@ pub enum Operation {
     Get,
     /// Asks whether it is there.
     Exists,
-    /// Writes it, over whatever is there.
+    /// Writes it, over whatever is there, or removes it.
     Put,
     /// Writes it if it is not there.
     PutNew,
@@ -259,6 +259,17 @@ impl Store {
             match &self.inner.backend {
                 Backend::Local(local) => local.append(key, bytes),
                 Backend::Object(_) => unreachable!("buckets cannot append"),
+            }
+        })
+        .await
+    }
+
+    /// Removes a key, if it is there. Nothing that a task commits is ever removed: this is for what deploying puts elsewhere.
+    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.through(Operation::Put, key, async {
+            match &self.inner.backend {
+                Backend::Local(local) => local.delete(key),
+                Backend::Object(object) => object.delete(key).await,
             }
         })
         .await

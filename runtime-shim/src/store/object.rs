@@ -221,6 +221,12 @@ impl ObjectStore {
         Ok(())
     }
 
+    pub(super) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        self.found(key, self.client.delete(&path).await)?;
+        Ok(())
+    }
+
     pub(super) async fn remove(&self, key: &str) {
         if let Ok(path) = self.path(key) {
             // Roles without the right to delete are common; the probe's few bytes then stay.

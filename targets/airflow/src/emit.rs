@@ -16,6 +16,7 @@ use crate::layout::Expr;
 use crate::names::{TASK_ID_MAX, body_function, body_group, dag_id, variable};
 use crate::params::{RESUME, params};
 use crate::pyrepr::{block, quoted};
+use crate::version;
 
 /// Retries for pods that ended without a fault of user code, on top of the step's own.
 /// The shim counts the starts of user code by itself and ends for good when they are used up.
@@ -42,7 +43,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     let dag_id = dag_id(plan);
     let statements = emitter.statements();
     let arguments = emitter.arguments(&dag_id);
-    let text = render(&emitter, statements, arguments);
+    let text = version::stamp(|version| render(&emitter, &statements, &arguments, version));
     let found = emitter.found;
     if found.has_errors() {
         return (None, found);
@@ -229,6 +230,8 @@ impl Emitter<'_> {
                 Expr::Code("datetime(2020, 1, 1, tzinfo=timezone.utc)".to_owned()),
             ),
             ("catchup", Expr::Data(Literal::Bool(false))),
+            // Whoever deploys a flow wants it to run; a DAG that Airflow knows stays as it is, paused or not.
+            ("is_paused_upon_creation", Expr::Data(Literal::Bool(false))),
         ];
         let limits = [
             ("max_active_runs", airflow.max_active_runs),
@@ -240,9 +243,7 @@ impl Emitter<'_> {
             }
         }
         arguments.push(("tags", Expr::List(tags)));
-        if self.plan.doc.is_some() {
-            arguments.push(("doc_md", Expr::Code("DOC".to_owned())));
-        }
+        arguments.push(("doc_md", Expr::Code("DOC".to_owned())));
         arguments.push(("params", params(&self.plan.parameters)));
         arguments.push(("default_args", Expr::Code("DEFAULTS".to_owned())));
         arguments
@@ -252,7 +253,7 @@ impl Emitter<'_> {
     }
 
     /// The constants between the imports and the class: all that depends on the profile.
-    fn constants(&self) -> String {
+    fn constants(&self, version: &str) -> String {
         let options = self.options;
         let profile = &options.profile;
         let mut constants = String::new();
@@ -260,9 +261,12 @@ impl Emitter<'_> {
             constants.push_str(&value.layout(0, &format!("{name} = "), ""));
             constants.push('\n');
         };
-        if let Some(doc) = &self.plan.doc {
-            constant("DOC", &Expr::Code(block(doc)));
+        let mut doc = self.plan.doc.clone().unwrap_or_default();
+        if !doc.is_empty() {
+            doc.push_str("\n\n");
         }
+        doc.push_str(version);
+        constant("DOC", &Expr::Code(block(&doc)));
         constant(
             "START",
             &Expr::text(self.plan.steps[self.plan.start].name.as_str()),
@@ -322,7 +326,12 @@ fn seconds(seconds: u32) -> Expr {
     Expr::call("timedelta", vec![(unit, Expr::int(number))])
 }
 
-fn render(emitter: &Emitter<'_>, statements: Vec<String>, arguments: Vec<String>) -> String {
+fn render(
+    emitter: &Emitter<'_>,
+    statements: &[String],
+    arguments: &[String],
+    version: &str,
+) -> String {
     let syntax = SyntaxConfig::builder()
         .block_delimiters("<%", "%>")
         .variable_delimiters("<<", ">>")
@@ -335,11 +344,11 @@ fn render(emitter: &Emitter<'_>, statements: Vec<String>, arguments: Vec<String>
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("py", |text: &str| quoted(text));
     let context = context! {
-        constants => emitter.constants(),
+        constants => emitter.constants(version),
         has_groups => !emitter.bodies.is_empty(),
         has_schedule => emitter.plan.schedule.is_some(),
-        arguments,
-        statements,
+        arguments => arguments.to_vec(),
+        statements => statements.to_vec(),
     };
     environment
         .render_str(include_str!("dag.py.j2"), context)

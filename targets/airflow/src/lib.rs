@@ -42,6 +42,10 @@ mod params;
 mod pyrepr;
 #[cfg(test)]
 mod tests;
+mod version;
+
+#[cfg(feature = "deploy")]
+pub mod deploy;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;

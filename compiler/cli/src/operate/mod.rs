@@ -12,10 +12,11 @@ use clap::ValueEnum;
 use flowc_core::ir::plan::Plan;
 use flowc_target::deploy::{Change, DeployError, FlowRef, Operator, Phase, RunState};
 use flowc_target::{Profile, Target};
+use flowc_task::store::Store;
 
 use crate::commands::check::MessageFormat;
 use crate::load::{self, Compilation};
-use crate::{Outcome, output};
+use crate::{Outcome, output, store};
 
 pub(crate) use error::{refuse, store_trouble};
 use progress::described;
@@ -57,12 +58,26 @@ impl Orchestrator {
             Self::Argo => Box::new(flowc_argo::deploy::connect(profile).await?),
             Self::StepFunctions => Box::new(flowc_step_functions::deploy::connect(profile).await?),
             Self::Airflow => {
-                return Err(DeployError::Missing {
-                    object: format!("a way to talk to {}", self.title()),
-                    help: "compile the flow and deploy the bundle by hand".to_owned(),
-                });
+                let bucket = dags_bucket(profile).await?;
+                Box::new(flowc_airflow::deploy::connect_with(profile, bucket).await?)
             }
         })
+    }
+}
+
+/// The bucket in which Airflow looks for DAGs, if it does, opened as the store is.
+async fn dags_bucket(profile: &Profile) -> Result<Option<Store>, DeployError> {
+    let bucket = profile.airflow.dags.as_ref();
+    let Some(url) = bucket.filter(|dags| dags.contains("://")) else {
+        return Ok(None);
+    };
+    match store::open(url).await {
+        Ok(store) => Ok(Some(store)),
+        Err(error) => Err(DeployError::Credentials {
+            service: "the bucket of `dags`",
+            help: "log in to its cloud as for the store".to_owned(),
+            source: error.into(),
+        }),
     }
 }
 

@@ -23,6 +23,8 @@ except ImportError:  # before Airflow 3.2
 
 DOC = """\
 Prices an order in three independent branches and joins what they found.
+
+flowc version `df27ab2ca88a`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -132,6 +134,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    is_paused_upon_creation=False,
     tags=["flowc"],
     doc_md=DOC,
     params={

@@ -22,6 +22,8 @@ except ImportError:  # before Airflow 3.2
 
 DOC = """\
 Greets someone: the smallest flow that passes a value from step to step.
+
+flowc version `864eb9af4270`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -131,6 +133,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    is_paused_upon_creation=False,
     tags=["flowc"],
     doc_md=DOC,
     params={

@@ -22,6 +22,8 @@ except ImportError:  # before Airflow 3.2
 
 DOC = """\
 Trains several classifiers on the same data and keeps the best one.
+
+flowc version `744b6e8ebdaf`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -131,6 +133,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    is_paused_upon_creation=False,
     tags=["flowc"],
     doc_md=DOC,
     params={

@@ -22,6 +22,8 @@ except ImportError:  # before Airflow 3.2
 
 DOC = """\
 Summarises the Palmer penguins, one task per species.
+
+flowc version `88f6c0a9bf4d`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -131,6 +133,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    is_paused_upon_creation=False,
     tags=["flowc"],
     doc_md=DOC,
     params={

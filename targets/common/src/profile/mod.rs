@@ -254,6 +254,10 @@ impl Default for ArgoProfile {
 /// What only Airflow needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AirflowProfile {
+    /// Where `deploy` puts the file: a folder, or `s3://bucket/prefix` or `gs://…`.
+    pub dags: Option<Setting<String>>,
+    /// Root of the web server, below which its REST API is; without a slash at its end.
+    pub url: Option<Setting<String>>,
     /// Namespace of the pods.
     pub namespace: Setting<String>,
     /// Service account of the pods; the namespace's default one if absent.
@@ -285,6 +289,8 @@ pub struct AirflowProfile {
 impl Default for AirflowProfile {
     fn default() -> Self {
         Self {
+            dags: None,
+            url: None,
             namespace: "default".into(),
             service_account: None,
             image: None,

@@ -209,6 +209,8 @@ impl Reader {
             table,
             &format!("in `[profile.{profile}.airflow]`"),
             &[
+                "dags",
+                "url",
                 "namespace",
                 "service_account",
                 "image",
@@ -232,6 +234,8 @@ impl Reader {
         ]
         .map(|policy| (policy.as_str(), policy));
         AirflowProfile {
+            dags: self.string(table, "dags", rules::DAGS),
+            url: self.string(table, "url", rules::URL),
             namespace: self
                 .string(table, "namespace", rules::DNS_LABEL)
                 .unwrap_or(default.namespace),

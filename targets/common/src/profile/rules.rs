@@ -22,6 +22,26 @@ pub(super) const STORE: Rule = Rule {
     },
 };
 
+pub(super) const DAGS: Rule = Rule {
+    expected: "a folder, `s3://bucket/prefix` or `gs://bucket/prefix`",
+    holds: |text| (STORE.holds)(text) && !text.starts_with("az://"),
+};
+
+// Credentials in it would end up in logs and in a file under version control.
+pub(super) const URL: Rule = Rule {
+    expected: "a URL such as `https://airflow.example.com`, without user, query, or slash at its end",
+    holds: |text| {
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        rest.is_some_and(|rest| {
+            rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+                && !rest.ends_with('/')
+                && rest.chars().all(|c| is_word(c) || ".:/[]~-".contains(c))
+        })
+    },
+};
+
 pub(super) const IMAGE: Rule = Rule {
     expected: "an image such as `registry.example.com/team/image:tag`",
     holds: is_image,
@@ -204,6 +224,7 @@ mod tests {
     #[test]
     fn nothing_that_a_template_reads_passes() {
         for rule in [
+            URL,
             IMAGE,
             ARN_ROLE,
             REGION,
@@ -239,6 +260,26 @@ mod tests {
                 "/abs dir",
             ],
             &["", "s3://", "ftp://x"],
+        );
+        check(
+            DAGS,
+            &["/opt/airflow/dags", "s3://b1c/dags", "gs://bucket"],
+            &["", "az://con/x"],
+        );
+        check(
+            URL,
+            &[
+                "https://a.example.com/airflow",
+                "http://127.0.0.1:8080",
+                "http://[::1]:80",
+            ],
+            &[
+                "ftp://x",
+                "https://me:secret@x",
+                "https://x/",
+                "https://x?y",
+                "https://",
+            ],
         );
         check(
             IMAGE,

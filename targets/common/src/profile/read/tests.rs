@@ -45,6 +45,8 @@ fn every_key_is_read() {
         node_selector = { pool = "big" }
         parallelism = 9
         [profile.prod.airflow]
+        dags = "s3://bucket/dags"
+        url = "https://airflow.example.com"
         namespace = "ml"
         service_account = "runner"
         image = "airflow:1"
