@@ -17,7 +17,7 @@ use crate::store::{Put, Store, StoreError};
 const ATTEMPT_MAX: u32 = 5;
 
 /// Where a task's files are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// `<Flow>/<run>/<step>/<task>`.
     pub prefix: String,

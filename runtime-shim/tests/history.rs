@@ -6,12 +6,13 @@ mod support;
 
 use flowc_task::commit::{self, Place};
 use flowc_task::history::{self, FindError, TaskState, log};
+use flowc_task::signals::Stop;
 use flowc_task::store::{Found, Store};
-use flowc_task::task::Stream;
+use flowc_task::task::{self, Stream, TaskRequest};
 use futures::StreamExt;
 use serde_json::json;
 use support::moto::Moto;
-use support::{Bed, FLOW, manifest, put_package, shim};
+use support::{Bed, FLOW, Silent, manifest, put_package, shim};
 
 fn fails_at_two() -> Bed {
     let flow = FLOW.replace(
@@ -33,7 +34,7 @@ async fn record(store: &Store) -> history::RunRecord {
 }
 
 /// Runs a task by the shim, whatever becomes of it.
-fn task(bed: &Bed, package: &str, step: &str, index: &str) {
+fn by_shim(bed: &Bed, package: &str, step: &str, index: &str) {
     shim(bed.folder.path(), package, step, index)
         .output()
         .unwrap();
@@ -47,7 +48,7 @@ async fn a_run_is_told_from_its_folder() {
     let none = history::run(store, "SumFlow", "argo-test").await.unwrap();
     assert!(none.is_none());
 
-    task(&bed, &package, "start", "-");
+    by_shim(&bed, &package, "start", "-");
     let seen = record(store).await;
     assert_eq!(seen.plan.as_deref(), Some(&*bed.manifest));
     let expected: Vec<_> = seen
@@ -67,8 +68,8 @@ async fn a_run_is_told_from_its_folder() {
         ]
     );
 
-    task(&bed, &package, "work", "0");
-    task(&bed, &package, "work", "1");
+    by_shim(&bed, &package, "work", "0");
+    by_shim(&bed, &package, "work", "1");
     let claimed = Place::new("SumFlow", "argo-test", "work", "t-2");
     commit::claim(store, &claimed, 1, None).await.unwrap();
     let states = |seen: &history::RunRecord| -> Vec<_> {
@@ -94,7 +95,7 @@ async fn a_run_is_told_from_its_folder() {
         Some("AssertionError: no twos (flow.py:18 in work)")
     );
 
-    task(&bed, &package, "work", "1");
+    by_shim(&bed, &package, "work", "1");
     let seen = record(store).await;
     assert_eq!(
         states(&seen),
@@ -169,7 +170,11 @@ async fn a_wide_foreach_costs_few_requests() {
     const WIDTH: u32 = 2000;
     let bed = Bed::new(FLOW, manifest());
     let store = &bed.store;
-    bed.done("start", "-").await;
+    let request = TaskRequest {
+        package: Some(put_package(&bed)),
+        ..bed.request("start", "-")
+    };
+    task::run(store, &request, &bed.launcher, &Silent, Stop::never()).await;
     let failed = json!({
         "datastore": "local", "version": "1.0", "attempt": 0, "python_version": "3",
         "objects": {}, "info": {}, "flowc": {"ok": false, "error": "no luck"},
@@ -194,14 +199,9 @@ async fn a_wide_foreach_costs_few_requests() {
             .unwrap();
     }
     let before = store.operations();
-    let plan = Some(bed.manifest.clone());
-    let mut seen = history::run_with(store, "SumFlow", "argo-test", plan)
-        .await
-        .unwrap()
-        .unwrap();
-    history::explain(store, &mut seen, 10).await.unwrap();
-    // The run, its three folders, the split's count, and ten failures.
-    assert_eq!(store.operations() - before, 1 + 3 + 1 + 10);
+    let seen = record(store).await;
+    // The run, its three folders, the parameters, the package, the split's count, and ten failures.
+    assert_eq!(store.operations() - before, 1 + 3 + 1 + 1 + 1 + 10);
     let work = seen.step("work").unwrap();
     assert_eq!(work.tasks.len(), WIDTH as usize);
     let told = work.tasks.iter().filter_map(|task| task.error());

@@ -6,6 +6,7 @@ mod load;
 mod operate;
 mod output;
 mod parameters;
+mod place;
 mod run;
 mod sources;
 mod store;
@@ -16,7 +17,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    check, compile, delete, deploy, explain, run as run_flow, show, status, stop, trigger,
+    check, compile, delete, deploy, explain, logs, run as run_flow, show, status, stop, sync,
+    trigger,
 };
 
 /// How a command ended (DESIGN §9).
@@ -82,8 +84,12 @@ enum Command {
     Trigger(trigger::Args),
     /// Show how far a run on an orchestrator is, and what went wrong
     Status(status::Args),
+    /// Show what the tasks of a run printed
+    Logs(logs::Args),
     /// End a run on an orchestrator
     Stop(stop::Args),
+    /// Make runs of an orchestrator visible to Metaflow's client
+    Sync(sync::Args),
     /// Remove a deployed flow; its runs and artifacts stay
     Delete(delete::Args),
     /// Say what a diagnostic's code means and what to do about it
@@ -103,7 +109,9 @@ fn main() -> ExitCode {
         Command::Deploy(args) => deploy::run(&args),
         Command::Trigger(args) => trigger::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Stop(args) => stop::run(&args),
+        Command::Sync(args) => sync::run(&args),
         Command::Delete(args) => delete::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

@@ -3,7 +3,7 @@
 //! Colours are dropped where the stream is no terminal or `NO_COLOR` is set; a broken pipe is not an error.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -58,6 +58,12 @@ pub(crate) fn colour() -> Colour {
         | anstream::ColorChoice::AlwaysAnsi
         | anstream::ColorChoice::Always => Colour::Always,
     }
+}
+
+/// Whether data on stdout is shown in colour.
+pub(crate) fn data_colour() -> bool {
+    let stdout = io::stdout();
+    stdout.is_terminal() && anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never
 }
 
 fn write_all(stream: &mut dyn Write, text: &str) -> io::Result<()> {

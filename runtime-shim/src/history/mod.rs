@@ -9,6 +9,7 @@ mod listing;
 pub mod log;
 pub mod sync;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP};
@@ -138,27 +139,28 @@ impl RunRecord {
         self.steps.iter().find(|step| step.name == name)
     }
 
-    /// Whether the last step has committed.
+    /// Whether the last step has committed; without a plan, that is the one called `end`.
     pub fn is_complete(&self) -> bool {
-        let Some(plan) = &self.plan else {
-            return false;
-        };
-        let end = self.step(&plan.end);
+        let end = self.plan.as_ref().map_or("end", |plan| &plan.end);
+        let end = self.step(end);
         end.is_some_and(|end| end.tasks.iter().any(|task| task.committed_ms.is_some()))
     }
 }
 
 /// Reads what a run left; `None` if there is nothing.
 pub async fn run(store: &Store, flow: &str, run: &str) -> Result<Option<RunRecord>, TaskError> {
-    run_with(store, flow, run, None).await
+    run_cached(store, flow, run, &mut Plans::new()).await
 }
 
-/// As [`run`], with a plan that is known already.
-pub async fn run_with(
+/// Plans by the name of their code package, which many runs share.
+pub type Plans = HashMap<String, Arc<Manifest>>;
+
+/// As [`run`], with the plans that are known already.
+pub async fn run_cached(
     store: &Store,
     flow: &str,
     run: &str,
-    plan: Option<Arc<Manifest>>,
+    plans: &mut Plans,
 ) -> Result<Option<RunRecord>, TaskError> {
     let mut listed = listing::list(store, flow, run).await?;
     if listed.is_empty() {
@@ -167,15 +169,12 @@ pub async fn run_with(
     let parameters = listed
         .swap_remove(PARAMETERS_STEP)
         .and_then(|tasks| tasks.into_iter().next());
-    let plan = match (plan, &parameters) {
-        (None, Some(task)) if task.committed_ms.is_some() => {
+    let plan = match &parameters {
+        Some(task) if task.committed_ms.is_some() => {
             let place = Place::new(flow, run, PARAMETERS_STEP, &task.id);
-            match commit::find(store, &place).await?.and_then(|it| it.package) {
-                Some(package) => Some(Arc::new(package::fetch_plan(store, &package).await?)),
-                None => None,
-            }
+            plan_of(store, &place, plans).await?
         }
-        (plan, _) => plan,
+        _ => None,
     };
     let mut record = RunRecord {
         flow: flow.to_owned(),
@@ -209,6 +208,24 @@ pub async fn run_with(
     read_counts(store, &mut record).await?;
     expect(&mut record);
     Ok(Some(record))
+}
+
+/// The plan of the package that a run's `_parameters` name.
+async fn plan_of(
+    store: &Store,
+    parameters: &Place,
+    plans: &mut Plans,
+) -> Result<Option<Arc<Manifest>>, TaskError> {
+    let commit = commit::find(store, parameters).await?;
+    let Some(package) = commit.and_then(|commit| commit.package) else {
+        return Ok(None);
+    };
+    if let Some(known) = plans.get(&package) {
+        return Ok(Some(Arc::clone(known)));
+    }
+    let plan = Arc::new(package::fetch_plan(store, &package).await?);
+    plans.insert(package, Arc::clone(&plan));
+    Ok(Some(plan))
 }
 
 /// Reads why tasks failed: of each step the first `per_step` of those that have no result and whose last ended attempt

@@ -14,7 +14,6 @@ use flowc_core::front::python;
 use flowc_core::ir::plan::Plan;
 use flowc_core::source::SourceTree;
 use flowc_local::interpreter::{self, Interpreter};
-use flowc_local::place::{self, Settings};
 use flowc_local::run::{Run, RunError, RunRequest, Start};
 use flowc_local::schedule::{Ending, Failure, Limits};
 use flowc_target::{literal, manifest};
@@ -22,6 +21,7 @@ use flowc_task::signals;
 
 use crate::load::Compilation;
 use crate::parameters;
+use crate::place::{Local, variable};
 use crate::run::arguments::{self, Arguments, OPTIONS};
 use crate::run::progress::{Progress, seconds};
 use crate::{Outcome, output};
@@ -85,7 +85,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let findings = Findings {
         tree: &compilation.tree,
     };
-    let variable = |name: &str| env::var_os(name);
     let (values, found) = parameters::collect(plan, &arguments.values, &variable, COMMAND);
     findings.show(&found);
     if found.has_errors() {
@@ -95,18 +94,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Ok(python) => python,
         Err(error) => return Ok(findings.refuse(no_python(error.to_string()))),
     };
-    let metaflow = Settings::read(&variable);
-    if let Some(url) = metaflow.get("SERVICE_URL", &variable) {
+    let local = Local::find()?;
+    if let Some(url) = local.settings.get("SERVICE_URL", &variable) {
         findings.show_one(service_warning(&url));
     }
     let cwd = env::current_dir().context("cannot tell the current folder")?;
     python.resolve(&cwd, &variable);
-    let local = place::default_root(
-        &cwd,
-        metaflow
-            .get("DATASTORE_SYSROOT_LOCAL", &variable)
-            .as_deref(),
-    );
     let root = compilation.argument().root();
     let code =
         fs::canonicalize(&root).with_context(|| format!("cannot resolve {}", root.display()))?;
@@ -118,11 +111,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let request = RunRequest {
         manifest: Arc::new(manifest::manifest(plan, profile.empty_foreach)),
-        store: store(&arguments, &metaflow, &variable, &cwd, &local),
-        metadata: local,
+        store: local.choose(arguments.store.as_deref()),
+        user: local.user(),
+        metadata: local.root,
         parameters: values,
         tags: arguments.tags.clone(),
-        user: place::username(&metaflow, &variable).unwrap_or_else(|| "unknown".to_owned()),
         python: python.program.clone(),
         start: if arguments.no_fork || cfg!(target_os = "macos") {
             Start::Fresh
@@ -358,28 +351,6 @@ fn limits(arguments: &Arguments) -> Limits {
         max_workers: arguments.max_workers.unwrap_or(default.max_workers),
         max_num_splits: arguments.max_num_splits.unwrap_or(default.max_num_splits),
     }
-}
-
-/// The store's URL: `--store`, else what Metaflow is configured for, else its local store.
-fn store(
-    arguments: &Arguments,
-    metaflow: &Settings,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-    cwd: &Path,
-    local: &Path,
-) -> String {
-    if let Some(store) = &arguments.store {
-        if store.contains("://") {
-            return store.clone();
-        }
-        return cwd.join(store).to_string_lossy().into_owned();
-    }
-    let remote = match metaflow.get("DEFAULT_DATASTORE", variable).as_deref() {
-        Some("s3") => metaflow.get("DATASTORE_SYSROOT_S3", variable),
-        Some("gs") => metaflow.get("DATASTORE_SYSROOT_GS", variable),
-        _ => None,
-    };
-    remote.unwrap_or_else(|| local.to_string_lossy().into_owned())
 }
 
 /// Where the harness is kept between runs.

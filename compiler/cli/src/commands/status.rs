@@ -1,9 +1,11 @@
 //! `flowc status`: how far a run on an orchestrator is, and what went wrong in it.
 
 use flowc_target::deploy::DeployError;
+use flowc_task::history;
 
+use crate::operate::summary::{FAILURES_SHOWN, Summary};
 use crate::operate::{self, Deployed, Where};
-use crate::{Outcome, output};
+use crate::{Outcome, output, store};
 
 /// Arguments of `flowc status`.
 #[derive(clap::Args)]
@@ -18,6 +20,9 @@ pub(crate) struct Args {
     run: Option<String>,
     #[command(flatten)]
     place: Where,
+    /// Write the state as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Shows the state of a run.
@@ -41,14 +46,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             };
             newest.run.id
         };
-        let Some(state) = operator.state(flow, &wanted).await? else {
+        let state = operator.state(flow, &wanted).await?;
+        let store = store::open(&deployed.profile.store).await?;
+        // What tasks left outlives what the orchestrator remembers of the run.
+        let mut record = history::run(&store, flow.flow, &wanted).await?;
+        if record.is_none() && state.is_none() {
             return Err(DeployError::Missing {
                 object: format!("run {}/{wanted}", flow.flow),
                 help: "leave the run out to see the newest".to_owned(),
             }
             .into());
-        };
-        operate::tell(&deployed, &state)?;
+        }
+        if let Some(record) = &mut record {
+            history::explain(&store, record, FAILURES_SHOWN).await?;
+        }
+        let summary = Summary::new(flow.flow, &wanted, record.as_ref(), state.as_ref());
+        output::data(&if args.json {
+            summary.json()?
+        } else {
+            summary.text()
+        })?;
         Ok(Outcome::Fine)
     })
 }

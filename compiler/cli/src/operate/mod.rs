@@ -2,6 +2,7 @@
 
 mod error;
 mod progress;
+pub(crate) mod summary;
 
 use std::fmt::Write as _;
 use std::future::Future;

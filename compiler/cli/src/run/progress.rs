@@ -66,13 +66,10 @@ impl Progress {
             let target = ProgressDrawTarget::stderr_with_hz(10);
             MultiProgress::with_draw_target(target)
         });
-        let stdout = io::stdout();
-        let colour_stdout = stdout.is_terminal()
-            && anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
         Self {
             state: Mutex::default(),
             live,
-            colour_stdout,
+            colour_stdout: output::data_colour(),
             named: Box::new(named),
         }
     }
@@ -238,7 +235,7 @@ impl Reporter for Progress {
 }
 
 /// `[train/t-3] text`, in one write so that lines of several tasks do not mix; the text's bytes are left as they are.
-fn write_line(
+pub(crate) fn write_line(
     out: &mut dyn Write,
     colour: bool,
     step: &str,
