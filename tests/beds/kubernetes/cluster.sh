@@ -10,16 +10,21 @@ start_all() {
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
     --listen-peer-urls http://127.0.0.1:2380
   start_apiserver
-  # Images go in while the API server comes up. The kubelet starts none without the first.
-  local archive
-  for archive in pause step bare; do import "$images/$archive.tar"; done
+  # No pod starts without the first. The others, of a few hundred MB, go in meanwhile.
+  import "$images/pause.tar"
+  import_steps 9>&- &
+  local importing=$!
   wait_for "the API server" kubectl get --raw /readyz
   kubectl apply -f "$here/policies.yaml" >/dev/null
   start_controllers
   start_kubelet
   wait_for "the node" node_is_ready
   wait_for "the service account" kubectl get serviceaccount default
+  wait "$importing"
 }
+
+# One after the other: the second finds the layer that both have.
+import_steps() { import "$images/bare.tar" && import "$images/step.tar"; }
 
 node_is_ready() { kubectl get node node1 | grep -q ' Ready'; }
 
@@ -165,6 +170,8 @@ start_argo() {
   local programs_of_argo=$1 crds=$2 namespace=${3:-argo} root
   if alive argo; then return; fi
   kubectl apply --server-side --force-conflicts -f "$crds" >/dev/null
+  # The API server takes some seconds to serve what it has just been told of.
+  wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows,workflowtaskresults
   root=$(mktemp -d --tmpdir="$bed" argoexec.XXXXXX)
   mkdir -m 0755 "$root/bin" "$root/etc"
   mkdir -m 1777 "$root/tmp"
@@ -216,7 +223,7 @@ end_all() {
   if [ -d "$bed" ]; then
     find "$bed" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf --one-file-system {} +
   fi
-  rm -f "$bed.lock"
+  rm -f "$bed.lock" "$REGISTRY/$name"
 }
 
 # Programs of the node and containerd's shims are in the bed's network, containers in its cgroups.

@@ -9,6 +9,9 @@ SUITE=bookworm
 NODE=10.96.0.1
 S3_PORT=5000
 
+# Which beds there are on this machine. /run is empty after a restart, as are networks and processes.
+REGISTRY=/run/flowc-beds
+
 digest_of() { cat "$@" | sha256sum | cut -c1-12; }
 # A changed pin or recipe is a new folder of the cache, and an old one never mixes in.
 programs=$cache/kubernetes-$(digest_of "$here/go.mod" "$here/go.sum" "$here/pause.c")

@@ -1,8 +1,9 @@
-"""Writes a one-layer image in the OCI layout from a folder, without a container engine.
+"""Writes an image in the OCI layout from folders, one layer each, without a container engine.
 
-    mkimage.py NAME OUT.tar FOLDER [--env K=V]... [--entrypoint WORD]... [--user UID[:GID]]
+    mkimage.py NAME OUT.tar FOLDER... [--env K=V]... [--entrypoint WORD]... [--user UID[:GID]]
 
 The same folder gives the same bytes: files are sorted and carry no times. Owners and modes are kept.
+Images that share a folder share its layer.
 """
 
 import argparse
@@ -56,26 +57,28 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("out")
-    parser.add_argument("folder")
+    parser.add_argument("folders", nargs="+")
     parser.add_argument("--env", action="append", default=[])
     parser.add_argument("--entrypoint", action="append")
     parser.add_argument("--user")
     options = parser.parse_args()
 
-    layer_file = options.out + ".layer"
-    diff_id, size = write_layer(options.folder, layer_file)
+    files = [f"{options.out}.{place}" for place in range(len(options.folders))]
+    layers = [write_layer(folder, file) for folder, file in zip(options.folders, files)]
     settings = {"Env": [PATH, *options.env], "Entrypoint": options.entrypoint, "User": options.user}
     config = json.dumps({
         "architecture": ARCHITECTURES[platform.machine()],
         "os": "linux",
         "config": {key: value for key, value in settings.items() if value},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        "rootfs": {"type": "layers", "diff_ids": [digest for digest, _ in layers]},
     }).encode()
     manifest = json.dumps({
         "schemaVersion": 2,
         "mediaType": f"{MEDIA}.manifest.v1+json",
         "config": described(config, "config"),
-        "layers": [{"mediaType": f"{MEDIA}.layer.v1.tar", "digest": diff_id, "size": size}],
+        "layers": [
+            {"mediaType": f"{MEDIA}.layer.v1.tar", "digest": digest, "size": size} for digest, size in layers
+        ],
     }).encode()
     # containerd names the image it imports by this annotation.
     named = {"io.containerd.image.name": options.name, "org.opencontainers.image.ref.name": options.name}
@@ -97,9 +100,10 @@ def main():
         add("index.json", len(text), io.BytesIO(text))
         add_blob(config)
         add_blob(manifest)
-        with open(layer_file, "rb") as layer:
-            add("blobs/sha256/" + diff_id.removeprefix("sha256:"), size, layer)
-    os.unlink(layer_file)
+        for (digest, size), file in zip(layers, files):
+            with open(file, "rb") as layer:
+                add("blobs/sha256/" + digest.removeprefix("sha256:"), size, layer)
+            os.unlink(file)
 
 
 if __name__ == "__main__":

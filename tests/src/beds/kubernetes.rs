@@ -25,6 +25,8 @@ impl Bed {
     pub fn up() -> Option<Self> {
         let folder = temp_dir();
         let output = command(folder.path(), "up", &[])
+            // Should this test be killed, the next bed that starts ends this one.
+            .env("FLOWC_BED_OWNER", std::process::id().to_string())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
@@ -173,7 +175,7 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        // A test that failed is told already; what could not be ended is found by the next `up`.
+        // A test that failed is told already; what could not be ended is ended by the next `up`.
         let _ = command(self.folder.path(), "down", &[]).status();
     }
 }
