@@ -134,6 +134,7 @@ make_cgroups() {
 start_kubelet() {
   make_cgroups
   # failCgroupV1: kubelet 1.35 refuses machines that still have the first version of cgroups.
+  # maxPods: requests hold nothing back (policies.yaml), and a machine that starts 200 pods at a time gets none of them to run.
   # resolvConf: there is no name server in the bed's network.
   cat >"$bed/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -145,7 +146,7 @@ failCgroupV1: false
 failSwapOn: false
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
-maxPods: 500
+maxPods: $((10 * $(nproc)))
 resolvConf: ""
 clusterDNS: [10.96.0.10]
 evictionHard: {memory.available: 100Mi, nodefs.available: "1%", imagefs.available: "1%"}
