@@ -126,7 +126,7 @@ fn the_examples_in_every_help_text_work() {
             &[*command, "--help"]
         };
         let folder = workshop();
-        if matches!(*command, "logs" | "sync") {
+        if matches!(*command, "logs" | "sync" | "stop") {
             leave_runs(folder.path());
         }
         let help = run(folder.path(), arguments);

@@ -32,6 +32,12 @@ pub(crate) fn problem(verb: &str, rest: impl Display) {
     remark(&format!("{red}{verb:>12}{red:#} {rest}\n"));
 }
 
+/// Writes one line about something that is not as it should be, and does not stop the command.
+pub(crate) fn warning(text: impl Display) {
+    let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    remark(&format!("{yellow}warning{yellow:#}: {text}\n"));
+}
+
 /// Writes an error of the world with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

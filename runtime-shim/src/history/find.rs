@@ -132,7 +132,7 @@ pub async fn runs(store: &Store, flow: &str) -> Result<Vec<String>, StoreError> 
 
 /// Whether a folder of a flow can be a run's.
 fn may_be_run(name: &str) -> bool {
-    !matches!(name, "data" | "packages") && !name.starts_with(['.', '_'])
+    !matches!(name, "data" | "input" | "packages") && !name.starts_with(['.', '_'])
 }
 
 async fn has_run(store: &Store, flow: &str, run: &str) -> Result<bool, StoreError> {

@@ -1,6 +1,7 @@
 //! Runs that succeed.
 
 use std::fs;
+use std::process::Command;
 
 use super::world::World;
 
@@ -37,6 +38,16 @@ fn prints_appear_with_the_tasks_name_and_nothing_else_on_stdout() {
         output.stderr
     );
     assert!(output.stderr.contains("(2 tasks)"), "{}", output.stderr);
+
+    // The store keeps it, and tells it again in the same words.
+    for name in [run.to_owned(), format!("F/{run}")] {
+        let mut command = Command::new(flowc_tests::flowc());
+        command
+            .args(["logs", &name, "--follow"])
+            .current_dir(world.path())
+            .env("METAFLOW_HOME", world.path().join("no-settings"));
+        assert_eq!(super::world::output(&mut command).stdout, output.stdout);
+    }
 }
 
 #[test]

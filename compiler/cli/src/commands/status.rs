@@ -1,11 +1,10 @@
 //! `flowc status`: how far a run on an orchestrator is, and what went wrong in it.
 
 use flowc_target::deploy::DeployError;
-use flowc_task::history;
 
-use crate::operate::summary::{FAILURES_SHOWN, Summary};
+use crate::operate::summary::Summary;
 use crate::operate::{self, Deployed, Where};
-use crate::{Outcome, output, store};
+use crate::{Outcome, output};
 
 /// Arguments of `flowc status`.
 #[derive(clap::Args)]
@@ -47,18 +46,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             newest.run.id
         };
         let state = operator.state(flow, &wanted).await?;
-        let store = store::open(&deployed.profile.store).await?;
         // What tasks left outlives what the orchestrator remembers of the run.
-        let mut record = history::run(&store, flow.flow, &wanted).await?;
+        let record = operate::record(&deployed, &wanted).await;
         if record.is_none() && state.is_none() {
             return Err(DeployError::Missing {
                 object: format!("run {}/{wanted}", flow.flow),
                 help: "leave the run out to see the newest".to_owned(),
             }
             .into());
-        }
-        if let Some(record) = &mut record {
-            history::explain(&store, record, FAILURES_SHOWN).await?;
         }
         let summary = Summary::new(flow.flow, &wanted, record.as_ref(), state.as_ref());
         output::data(&if args.json {

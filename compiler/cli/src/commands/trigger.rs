@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         if choice.json {
             output::data(&as_json(&name, &run, Some(&ended)))?;
         }
-        operate::tell(&deployed, &ended)
+        operate::tell(&deployed, &ended).await
     });
     console.finish();
     outcome

@@ -13,11 +13,14 @@ use clap::ValueEnum;
 use flowc_core::ir::plan::Plan;
 use flowc_target::deploy::{Change, DeployError, FlowRef, Operator, Phase, RunState};
 use flowc_target::{Profile, Target};
+use flowc_task::history::RunRecord;
 use flowc_task::store::Store;
 
 use crate::commands::check::MessageFormat;
 use crate::load::{self, Compilation};
 use crate::{Outcome, output, store};
+
+use summary::Summary;
 
 pub(crate) use error::{refuse, store_trouble};
 use progress::described;
@@ -174,23 +177,39 @@ pub(crate) fn block_on(
     }
 }
 
-/// Says how a run ended.
-pub(crate) fn tell(deployed: &Deployed, state: &RunState) -> anyhow::Result<Outcome> {
-    let name = format!("{}/{}", deployed.plan()?.flow, state.run.id);
+/// Says how a run ended, and what failed in it.
+pub(crate) async fn tell(deployed: &Deployed, state: &RunState) -> anyhow::Result<Outcome> {
+    let (flow, run) = (&deployed.plan()?.flow, &state.run.id);
+    let name = format!("{flow}/{run}");
     let phase = state.phase;
     match phase {
         Phase::Succeeded => output::status("Finished", &name),
         Phase::Pending | Phase::Running => output::status("Running", &name),
         Phase::Failed | Phase::Stopped => {
-            let reason = state.reason.as_deref().unwrap_or("see `flowc status`");
-            output::problem("Failed", format_args!("{name} {phase}: {reason}"));
-            for trouble in &state.troubles {
-                output::remark(&format!("  {}: {}\n", trouble.step, trouble.cause));
-            }
+            let reason = state.reason.as_ref();
+            let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            output::problem("Failed", format_args!("{name} {phase}{reason}"));
+            let record = record(deployed, run).await;
+            let summary = Summary::new(flow, run, record.as_ref(), Some(state));
+            output::remark(&summary.failures());
             return Ok(Outcome::FlowFailed);
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// What a run left in the store. If that cannot be read, it is said, and the orchestrator's word has to do.
+pub(crate) async fn record(deployed: &Deployed, run: &str) -> Option<RunRecord> {
+    let flow = deployed.plan().ok()?;
+    match summary::record(&deployed.profile.store, &flow.flow, run).await {
+        Ok(record) => record,
+        Err(error) => {
+            output::warning(format_args!(
+                "what the tasks left cannot be read: {error:#}"
+            ));
+            None
+        }
+    }
 }
 
 /// What would happen to each object, a line each.

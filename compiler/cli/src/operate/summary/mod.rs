@@ -7,11 +7,13 @@ mod text;
 
 use flowc_protocol::identity::IndexPath;
 use flowc_target::deploy::{RunState, Trouble};
-use flowc_task::history::{RunRecord, StepRecord, TaskRecord, TaskState};
+use flowc_task::history::{self, RunRecord, StepRecord, TaskRecord, TaskState};
 use serde::Serialize;
 
+use crate::store;
+
 /// Failed tasks that are listed; the others are counted.
-pub(crate) const FAILURES_SHOWN: usize = 10;
+const FAILURES_SHOWN: usize = 10;
 
 /// A run at a glance.
 #[derive(Debug, Serialize)]
@@ -67,6 +69,16 @@ struct Failure {
 
 const LOST: &str =
     "it was lost before it could say why: its process was killed, or its machine went away";
+
+/// Reads what a run left in the store, with why its first failed tasks failed; `None` if there is nothing.
+pub(crate) async fn record(url: &str, flow: &str, run: &str) -> anyhow::Result<Option<RunRecord>> {
+    let store = store::open(url).await?;
+    let mut record = history::run(&store, flow, run).await?;
+    if let Some(record) = &mut record {
+        history::explain(&store, record, FAILURES_SHOWN).await?;
+    }
+    Ok(record)
+}
 
 impl Summary {
     /// Puts both together; `record` is `None` as long as nothing is in the store.
@@ -176,7 +188,8 @@ fn failure(
         TaskState::Done | TaskState::Retrying | TaskState::Failed => task.error(),
     };
     let (error, orchestrator) = match (said, seen) {
-        (Some(said), seen) => (said.to_owned(), seen),
+        // Some orchestrators repeat what the task reported to them.
+        (Some(said), seen) => (said.to_owned(), seen.filter(|seen| !seen.contains(said))),
         (None, Some(seen)) => (seen, None),
         (None, None) if state == TaskState::Running => (LOST.to_owned(), None),
         (None, None) => (

@@ -33,12 +33,7 @@ impl Summary {
         if !self.failures.is_empty() {
             text.push('\n');
         }
-        for failure in &self.failures {
-            failure.write(&mut text);
-        }
-        if self.more_failures > 0 {
-            let _ = writeln!(text, "and {} more", self.more_failures);
-        }
+        text.push_str(&self.failures());
         let begun = self.failures.iter().find_map(|failure| {
             // Only what has begun can have printed something.
             failure.attempt?;
@@ -54,7 +49,19 @@ impl Summary {
         text
     }
 
-    // Writing to a string cannot fail, here and below.
+    /// A line or two for each failure that is listed.
+    pub(crate) fn failures(&self) -> String {
+        let mut text = String::new();
+        for failure in &self.failures {
+            failure.write(&mut text);
+        }
+        if self.more_failures > 0 {
+            // Writing to a string cannot fail, here and below.
+            let _ = writeln!(text, "and {} more", self.more_failures);
+        }
+        text
+    }
+
     fn heading(&self, text: &mut String, now: SystemTime) {
         let phase = self.phase.as_deref();
         let style = match phase {
