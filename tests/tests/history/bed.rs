@@ -28,7 +28,7 @@ pub(crate) struct Cloud {
 pub(crate) const STORE: &str = "s3://flows/root";
 
 /// The run.
-pub(crate) const RUN: &str = "HistoryFlow/argo-history-x7k2p";
+pub(crate) const RUN: &str = "HistoryFlow/sfn-history-x7k2p";
 
 /// The flow.
 pub(crate) fn flow_file() -> PathBuf {
@@ -146,24 +146,46 @@ impl Cloud {
     /// Starts a task's shim until it succeeds or may not be started again; its last exit code.
     pub(crate) fn task(&self, step: &str, index: &str) -> i32 {
         let mut code = 0;
-        for attempt in 0..=self.manifest.steps[step].retries {
-            let output = self
-                .command(shim())
-                .args(["step", step])
-                .env("FLOWC_STORE", STORE)
-                .env("FLOWC_PACKAGE", &self.package)
-                .env("FLOWC_RUN", RUN.replace("HistoryFlow/argo-", "argo:"))
-                .env("FLOWC_INDEX", index)
-                .env("FLOWC_ATTEMPT", attempt.to_string())
-                .env("FLOWC_PYTHON", metaflow_python())
-                .output()
-                .unwrap();
-            code = output.status.code().unwrap();
+        for _ in 0..=self.manifest.steps[step].retries {
+            code = self.attempt(step, index);
             if code == 0 {
                 break;
             }
         }
         code
+    }
+
+    /// Starts a task's shim once; its exit code.
+    pub(crate) fn attempt(&self, step: &str, index: &str) -> i32 {
+        let output = self
+            .command(shim())
+            .args(["step", step])
+            .env("FLOWC_STORE", STORE)
+            .env("FLOWC_PACKAGE", &self.package)
+            .env("FLOWC_RUN", RUN.replace("HistoryFlow/sfn-", "sfn:"))
+            .env("FLOWC_INDEX", index)
+            .env("FLOWC_PYTHON", metaflow_python())
+            .output()
+            .unwrap();
+        output.status.code().unwrap()
+    }
+
+    /// Makes Step Functions know of the run: an execution that goes on until somebody stops it.
+    pub(crate) fn start_execution(&self) {
+        let script = r#"
+import boto3, json
+states = boto3.client("stepfunctions")
+definition = json.dumps({"StartAt": "wait", "States": {"wait": {"Type": "Wait", "Seconds": 99, "End": True}}})
+machine = states.create_state_machine(
+    name="HistoryFlow", definition=definition, roleArn="arn:aws:iam::123456789012:role/x",
+    tags=[{"key": "flowc.dev/flow", "value": "HistoryFlow"}],
+)
+states.start_execution(stateMachineArn=machine["stateMachineArn"], name="history-x7k2p")
+"#;
+        run(self.command(metaflow_python()).args(["-c", script]));
+        fs::copy(flow_file(), self.root.path().join("flow.py")).unwrap();
+        let settings = format!("[profile.default]\nstore = \"{STORE}\"\n");
+        fs::write(self.root.path().join("flowc.toml"), settings).unwrap();
     }
 
     /// Runs all tasks of these steps, in the plan's order.

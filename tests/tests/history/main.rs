@@ -1,4 +1,4 @@
-//! What one learns of an orchestrator's run afterwards: `flowc logs`, `flowc sync` and Metaflow's own client.
+//! What one learns of an orchestrator's run: `flowc status`, `logs`, `sync`, and then Metaflow's own client.
 //!
 //! The run is made by the shims alone, on S3, as on any orchestrator.
 
@@ -112,7 +112,7 @@ fn the_official_client_sees_a_synced_run_as_one_of_this_machine() {
     assert_eq!(synced, here);
 
     // By default the client shows what is tagged with the user, and the run is as old as it is.
-    let script = "from metaflow import Flow; run = Flow('HistoryFlow').latest_run; print(run.pathspec, 'orchestrator:argo' in run.system_tags, run.finished_at >= run.created_at, run.data.all)";
+    let script = "from metaflow import Flow; run = Flow('HistoryFlow').latest_run; print(run.pathspec, 'orchestrator:sfn' in run.system_tags, run.finished_at >= run.created_at, run.data.all)";
     let shown = run(cloud.command(metaflow_python()).args(["-c", script]));
     assert_eq!(shown.trim(), format!("{RUN} True True [[0, 1], [0, 1]]"));
 
@@ -120,6 +120,46 @@ fn the_official_client_sees_a_synced_run_as_one_of_this_machine() {
     let before = tree(&metadata);
     assert!(sync(RUN).contains(&format!("{RUN}: 15 tasks, nothing new")));
     assert!(tree(&metadata) == before);
+}
+
+/// The orchestrator knows that the run goes on, the store what each task did; `status` puts both together.
+#[test]
+fn status_merges_what_the_orchestrator_and_the_tasks_say() {
+    let cloud = Cloud::start();
+    cloud.start_execution();
+    let status = |more: &[&str]| {
+        let arguments = ["status", "flow.py", "--target", "step-functions"];
+        run(cloud.flowc(&arguments).args(more))
+    };
+    let shown = status(&[]);
+    assert!(shown.contains("\nno task has begun\n"), "{shown}");
+    cloud.run(&["start", "outer"]);
+    assert_eq!(cloud.task("inner", "0-0"), 0);
+    assert_eq!(cloud.attempt("inner", "0-1"), 1);
+    let shown = status(&[]);
+    assert!(shown.starts_with(&format!("{RUN} running for ")), "{shown}");
+    let table = "\
+start          1        -        -        -
+outer          2        -        -        -
+inner          1        1        -        2
+collect        -        -        -        2
+merge          -        -        -        1
+";
+    assert!(shown.contains(table), "{shown}");
+    let failure = "inner/t-0-1: ValueError: not at once (flow.py:28 in inner) (attempt 0); another attempt may follow\n";
+    assert!(shown.contains(failure), "{shown}");
+
+    // It is stopped by its id alone; what waited for another attempt has failed then.
+    let (_, id) = RUN.split_once('/').unwrap();
+    let stopped = said(&mut cloud.flowc(&["stop", id, "--target", "step-functions"]));
+    assert!(stopped.contains("Stopped"), "{stopped}");
+    let json: Value = serde_json::from_str(&status(&[id, "--json"])).unwrap();
+    assert_eq!(json["phase"], "stopped");
+    assert_eq!(
+        json["steps"][2],
+        json!({"step": "inner", "expected": 4, "done": 1, "running": 0, "failed": 1, "waiting": 2})
+    );
+    assert_eq!(json["failures"][0]["may_retry"], false);
 }
 
 #[test]
@@ -145,7 +185,7 @@ fn logs_of_any_run_are_read_from_the_store() {
     );
     // The latest attempts had nothing to complain about.
     assert_eq!(complained, "");
-    let (printed, complained) = stdout(&["argo-history-x7k2p/inner/t-1-1", "--attempt", "0"]);
+    let (printed, complained) = stdout(&["sfn-history-x7k2p/inner/t-1-1", "--attempt", "0"]);
     assert_eq!(printed, "[inner/t-1-1] trying 1\n");
     let first = complained.lines().next().unwrap();
     assert_eq!(first, "[inner/t-1-1] no luck with 1");
