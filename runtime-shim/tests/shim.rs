@@ -13,6 +13,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{package_key, package_name};
 use flowc_protocol::known::hex;
@@ -342,6 +344,52 @@ fn a_full_disk_is_named() {
             "{said}"
         );
         assert!(said.to_lowercase().contains("no space left"), "{said}");
+    }
+}
+
+/// What user code prints is its own affair; what the shim says names things and holds no values.
+#[test]
+fn no_message_holds_a_value() {
+    const SECRET: &str = "hush-4711";
+    let secret = STANDARD.encode(format!("\"{SECRET}\" and no JSON"));
+    let attributes = json!({"environment": {"TOKEN": SECRET}});
+    // A lost process, an artifact that does not pickle and one that is cut short.
+    let bodies = [
+        "os.kill(os.getpid(), signal.SIGSEGV)",
+        "self.secret = [os.environ['TOKEN'], (x for x in ())]",
+        "self.secret = os.environ['TOKEN']\nos._exit(3)",
+    ];
+    for body in bodies {
+        let (flow, manifest) = one_step(body, &attributes);
+        let bed = Bed::new(&flow, manifest);
+        let package = put_package(&bed);
+        let folder = bed.folder.path();
+        let report = folder.join("report");
+        let output = shim(folder, &package, "start", "-")
+            .env("FLOWC_REPORT", &report)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(Exit::UserFailureFinal.code())),
+            "{said}"
+        );
+        let report = std::fs::read_to_string(report).unwrap();
+        assert!(!said.contains(SECRET) && !report.contains(SECRET), "{said}");
+    }
+    let bed = Bed::new(FLOW, manifest());
+    let package = put_package(&bed);
+    for variable in ["FLOWC_PARAMETER_alpha", "FLOWC_PARAMETERS"] {
+        // Not JSON, and not base64.
+        for value in [&*secret, SECRET] {
+            let output = shim(bed.folder.path(), &package, "start", "-")
+                .env(variable, value)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && !said.contains(SECRET), "{said}");
+        }
     }
 }
 

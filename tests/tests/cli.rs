@@ -159,6 +159,24 @@ fn asks_an_orchestrator(command: &str, output: &std::process::Output) -> bool {
 }
 
 #[test]
+fn a_flow_file_is_read_and_not_executed() {
+    let folder = workshop();
+    let file = folder.path().join("flow.py");
+    let flow = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("open('ran', 'w').close()\n{flow}")).unwrap();
+    for arguments in [
+        &["check", "flow.py"][..],
+        &["show", "flow.py"],
+        &["compile", "flow.py", "--target", "all", "-o", "out"],
+        &["run", "flow.py", "--help"],
+    ] {
+        let output = run(folder.path(), arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(!folder.path().join("ran").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn exit_codes_tell_who_has_to_act() {
     let folder = workshop();
     assert_eq!(

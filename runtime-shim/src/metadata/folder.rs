@@ -37,7 +37,7 @@ pub(super) fn open_folder(folder: &Path) -> io::Result<OwnedFd> {
 pub(super) fn write_new(folder: impl AsFd, name: &str, object: &impl Serialize) -> io::Result<()> {
     let bytes = serde_json::to_vec(object)?;
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o666))?;
+    let file = rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o600))?;
     let mut left = bytes.as_slice();
     while !left.is_empty() {
         match rustix::io::write(&file, left) {

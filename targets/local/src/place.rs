@@ -1,7 +1,9 @@
 //! Where a run's data goes, and how a run gets its name.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -93,7 +95,13 @@ pub fn new_run(flow: &Path) -> io::Result<String> {
 /// Writes `<Flow>/latest_run`, which Metaflow's `resume` and `logs` start from.
 pub fn note_latest(flow: &Path, run: &str) -> io::Result<()> {
     let temporary = flow.join(format!(".latest_run.{run}"));
-    std::fs::write(&temporary, run)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(run.as_bytes())?;
     std::fs::rename(temporary, flow.join("latest_run"))
 }
 

@@ -1,6 +1,7 @@
 //! Runs that succeed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::world::World;
@@ -48,6 +49,47 @@ fn prints_appear_with_the_tasks_name_and_nothing_else_on_stdout() {
             .env("METAFLOW_HOME", world.path().join("no-settings"));
         assert_eq!(super::world::output(&mut command).stdout, output.stdout);
     }
+}
+
+#[test]
+fn files_of_a_local_store_are_for_their_owner_alone() {
+    let world = World::foreach(
+        "",
+        2,
+        "self.large = b'x' * 3_000_000\nself.noise = __import__('os').urandom(200_000)\nprint('said')",
+        "pass",
+    );
+    let mut command = Command::new("sh");
+    let run = world.command(&["--tag", "nightly"]);
+    command
+        .args(["-c", "umask 022 && exec \"$0\" \"$@\""])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .current_dir(world.path());
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = super::world::output(&mut command);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let mut folders = vec![world.path().join(".metaflow")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::metadata(&path).unwrap();
+            if metadata.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mode = metadata.permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 50, "{files}");
 }
 
 #[test]
