@@ -248,8 +248,9 @@ fn check_shows_what_differs_and_exits_3() {
     let output = compile(&flow, folder.path(), &["--check"]);
     let diff = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{diff}");
+    let header = format!("--- there{}\n", template.display());
     assert!(
-        diff.contains("-  entry_point") || diff.contains("entry_point"),
+        diff.contains(&header) && diff.contains("-  entry_point"),
         "{diff}"
     );
     assert!(!diff.contains("mine.txt"), "{diff}");

@@ -95,9 +95,11 @@ fn write_diff(text: &mut String, path: &Path, old: Option<&str>, new: Option<&st
     if old == new {
         return;
     }
+    // Below `there` and `compiled` an absolute path is named like any other.
+    let relative = path.strip_prefix("/").unwrap_or(path);
     let side = |side: &str, present: bool| {
         if present {
-            format!("{side}/{}", path.display())
+            Path::new(side).join(relative).display().to_string()
         } else {
             "/dev/null".to_owned()
         }

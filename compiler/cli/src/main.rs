@@ -2,6 +2,7 @@
 
 mod bundle;
 mod commands;
+mod help;
 mod load;
 mod operate;
 mod output;

@@ -119,6 +119,22 @@ pub(crate) fn positive<N: std::str::FromStr + PartialOrd + From<u8>>(
     }
 }
 
+/// A command line as one would type it into a shell.
+pub(crate) fn shown(words: &[OsString]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    quoted.join(" ")
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |letter: char| letter.is_alphanumeric() || "-_./:=,+@%".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 fn looks_like_option(word: &OsStr) -> bool {
     let bytes = word.as_encoded_bytes();
     bytes.len() > 2 && bytes.starts_with(b"--") && bytes[2].is_ascii_alphabetic()
@@ -143,4 +159,16 @@ fn split_raw(word: &OsStr) -> Option<GivenValue> {
     use std::os::unix::ffi::OsStrExt;
     let bytes = word.as_encoded_bytes().strip_prefix(b"--")?;
     split_at_equals(OsStr::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_typed_again() {
+        let words = ["f.py", "--name", "it's *", "--empty", "", "--tag=a"];
+        let words = words.map(OsString::from);
+        assert_eq!(shown(&words), r"f.py --name 'it'\''s *' --empty '' --tag=a");
+    }
 }

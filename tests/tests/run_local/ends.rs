@@ -122,7 +122,9 @@ fn the_first_interrupt_ends_tasks_in_order() {
         output.stderr
     );
     assert!(
-        output.stderr.contains("flowc run flow.py"),
+        output
+            .stderr
+            .contains("flowc run flow.py --max-workers 3\n"),
         "{}",
         output.stderr
     );

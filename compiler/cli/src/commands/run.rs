@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use flowc_core::source::SourceTree;
 use flowc_local::interpreter::{self, Interpreter};
 use flowc_local::run::{Run, RunError, RunRequest, Start};
 use flowc_local::schedule::{Ending, Failure, Limits};
-use flowc_target::{literal, manifest};
+use flowc_target::manifest;
 use flowc_task::signals;
 
 use crate::load::Compilation;
@@ -24,7 +23,7 @@ use crate::parameters;
 use crate::place::{Local, variable};
 use crate::run::arguments::{self, Arguments, OPTIONS};
 use crate::run::progress::{Progress, seconds};
-use crate::{Outcome, output};
+use crate::{Outcome, help, output, words};
 
 use super::check::MessageFormat;
 
@@ -127,7 +126,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         code,
         cwd,
     };
-    execute(request, &arguments, &findings, &python, plan)
+    let again = words::shown(&args.rest);
+    execute(request, &arguments, &findings, &python, plan, &again)
 }
 
 /// Runs it and says how it ended.
@@ -137,6 +137,7 @@ fn execute(
     findings: &Findings<'_>,
     python: &Interpreter,
     plan: &Plan,
+    again: &str,
 ) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let id_file = arguments.run_id_file.clone().map(PathBuf::from);
@@ -183,11 +184,7 @@ fn execute(
         location,
         run,
     };
-    Ok(ended.tell(
-        findings,
-        plan,
-        arguments.flow.as_deref().unwrap_or_default(),
-    ))
+    Ok(ended.tell(findings, plan, again))
 }
 
 /// A run that is over.
@@ -201,7 +198,7 @@ struct Ended {
 }
 
 impl Ended {
-    fn tell(&self, findings: &Findings<'_>, plan: &Plan, flow: &str) -> Outcome {
+    fn tell(&self, findings: &Findings<'_>, plan: &Plan, again: &str) -> Outcome {
         let Self {
             name,
             took,
@@ -247,7 +244,7 @@ impl Ended {
                     format_args!("{name} after {took}{while_running}"),
                 );
                 output::status("Kept", location);
-                output::status("Again", format_args!("flowc run {flow}"));
+                output::status("Again", format_args!("flowc run {again}"));
                 Outcome::Interrupted
             }
         }
@@ -373,36 +370,10 @@ fn is_in_tree(module: &str, code: &Path) -> bool {
 
 /// `--help`, with the flow's parameters where the flow is known.
 fn help(plan: Option<&Plan>) -> String {
-    let mut text = String::from(
-        "Run a flow on this machine\n\nUsage: flowc run FLOW [OPTIONS] [--PARAM VALUE]…\n",
-    );
-    if let Some(plan) = plan {
-        let _ = writeln!(text, "\nParameters of {}:", plan.flow);
-        if plan.parameters.is_empty() {
-            text.push_str("  none\n");
-        }
-        for parameter in &plan.parameters {
-            let value = parameters::type_name(parameter).to_uppercase();
-            let _ = write!(text, "  --{} {value}", parameter.name);
-            if let Some(help) = parameter.help.as_deref().filter(|help| !help.is_empty()) {
-                let _ = write!(text, "  {help}");
-            }
-            if let Some(default) = &parameter.default {
-                let _ = write!(text, " [default: {}]", literal::to_json(default));
-            } else if parameter.required {
-                text.push_str(" [required]");
-            }
-            text.push('\n');
-        }
-    }
-    text.push_str("\nOptions:\n");
-    for (name, value, help) in OPTIONS {
-        let option = match value {
-            Some(value) => format!("--{name} {value}"),
-            None => format!("--{name}"),
-        };
-        let _ = writeln!(text, "  {option:<22} {help}");
-    }
-    let _ = write!(text, "\n{EXAMPLES}");
-    text
+    help::text(
+        "Run a flow on this machine\n\nUsage: flowc run FLOW [OPTIONS] [--PARAM VALUE]…",
+        plan,
+        OPTIONS,
+        EXAMPLES,
+    )
 }

@@ -1,19 +1,20 @@
 //! `flowc trigger`: starts a run of a deployed flow.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum as _;
 use flowc_core::diag::render;
+use flowc_core::ir::plan::Plan;
 use flowc_target::deploy::{Operator, Progress as _, Run, RunState};
 use serde_json::{Value, json};
 
+use crate::load::Compilation;
 use crate::operate::{self, Console, Deployed, Orchestrator};
 use crate::parameters;
 use crate::words::{self, OptionRow, text};
-use crate::{Outcome, output};
+use crate::{Outcome, help, output};
 
 /// Arguments of `flowc trigger`; options and the flow's parameters are told apart once the flow is known.
 #[derive(clap::Args)]
@@ -79,7 +80,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
     }
     if words.help {
-        output::data(&help())?;
+        let loaded = words.flow.as_deref().map(Compilation::load).transpose()?;
+        output::data(&help(
+            loaded.as_ref().and_then(|loaded| loaded.plan.as_ref()),
+        ))?;
         return Ok(Outcome::Fine);
     }
     let flow = words
@@ -171,18 +175,12 @@ fn as_json(name: &str, run: &Run, ended: Option<&RunState>) -> String {
     format!("{report:#}\n")
 }
 
-fn help() -> String {
-    let mut text = String::from(
-        "Start a run of a deployed flow\n\nUsage: flowc trigger FLOW --target TARGET [OPTIONS] [--PARAM VALUE]…\n\nOptions:\n",
-    );
-    for (name, value, help) in OPTIONS {
-        let option = match value {
-            Some(value) => format!("--{name} {value}"),
-            None => format!("--{name}"),
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {option:<22} {help}");
-    }
-    let _ = write!(text, "\n{EXAMPLES}");
-    text
+/// `--help`, with the flow's parameters where the flow is known.
+fn help(plan: Option<&Plan>) -> String {
+    help::text(
+        "Start a run of a deployed flow\n\nUsage: flowc trigger FLOW --target TARGET [OPTIONS] [--PARAM VALUE]…",
+        plan,
+        OPTIONS,
+        EXAMPLES,
+    )
 }
