@@ -5,6 +5,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[path = "run_local/bucket.rs"]
+mod bucket;
 #[path = "run_local/ends.rs"]
 mod ends;
 #[path = "run_local/isolation.rs"]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use flowc_local::place::{self, Settings};
-use flowc_task::store::Store;
+use flowc_task::store::{Store, is_nearly_a_url};
 
 use crate::{operate, sources, store};
 
@@ -50,7 +50,7 @@ impl StoreArgs {
     pub(crate) async fn open(&self, origin: Origin) -> anyhow::Result<Option<Store>> {
         let local = Local::find()?;
         if let Some(store) = &self.store {
-            return store::open(&local.choose(Some(store))).await.map(Some);
+            return local.open(&local.choose(Some(store))).await.map(Some);
         }
         let has_settings = sources::nearest_settings(Path::new("."))?.is_some();
         if self.profile.is_some() || (origin == Origin::Orchestrator && has_settings) {
@@ -59,7 +59,7 @@ impl StoreArgs {
             };
             return store::open(&profile.store).await.map(Some);
         }
-        store::open(&local.choose(None)).await.map(Some)
+        local.open(&local.choose(None)).await.map(Some)
     }
 }
 
@@ -88,7 +88,7 @@ impl Local {
     /// The store's URL: the one that is named, else what Metaflow is configured for, else its local store.
     pub(crate) fn choose(&self, named: Option<&str>) -> String {
         if let Some(store) = named {
-            if store.contains("://") {
+            if store.contains("://") || is_nearly_a_url(store) {
                 return store.to_owned();
             }
             return self.cwd.join(store).to_string_lossy().into_owned();
@@ -100,6 +100,12 @@ impl Local {
             _ => None,
         };
         remote.unwrap_or_else(|| self.root.to_string_lossy().into_owned())
+    }
+
+    /// Opens a store, at Metaflow's endpoint if it is one of S3 and AWS's own settings name none.
+    pub(crate) async fn open(&self, url: &str) -> anyhow::Result<Store> {
+        let endpoint = self.settings.get("S3_ENDPOINT_URL", &variable);
+        store::open_at(url, endpoint.as_deref()).await
     }
 
     /// Who is at work, as Metaflow finds it.

@@ -11,9 +11,17 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use flowc_task::store::Store;
 
+/// Name of the endpoint in `object_store`.
+const ENDPOINT: &str = "aws_endpoint";
+
 /// Opens the store at a URL or local path.
 pub(crate) async fn open(url: &str) -> anyhow::Result<Store> {
-    let settings = if url.starts_with("s3://") && env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+    open_at(url, None).await
+}
+
+/// As [`open`], with the endpoint of S3 that Metaflow is configured for; AWS's own settings win over it.
+pub(crate) async fn open_at(url: &str, endpoint: Option<&str>) -> anyhow::Result<Store> {
+    let mut settings = if url.starts_with("s3://") && env::var_os("AWS_ACCESS_KEY_ID").is_none() {
         settings().await.with_context(|| {
             format!(
                 "no AWS credentials for the store {url}; log in (`aws sso login`) or set AWS_PROFILE"
@@ -22,6 +30,16 @@ pub(crate) async fn open(url: &str) -> anyhow::Result<Store> {
     } else {
         Vec::new()
     };
+    let is_told = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]
+        .iter()
+        .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+        || settings.iter().any(|(name, _)| name == ENDPOINT);
+    if let Some(endpoint) = endpoint
+        && url.starts_with("s3://")
+        && !is_told
+    {
+        settings.push((ENDPOINT.to_owned(), endpoint.to_owned()));
+    }
     Store::open_with(url, &settings).with_context(|| format!("cannot open the store {url}"))
 }
 
@@ -46,7 +64,7 @@ async fn settings() -> anyhow::Result<Vec<(String, String)>> {
         settings.push(("aws_region", region.to_string()));
     }
     if let Some(endpoint) = config.endpoint_url() {
-        settings.push(("aws_endpoint", endpoint.to_owned()));
+        settings.push((ENDPOINT, endpoint.to_owned()));
     }
     Ok(settings
         .into_iter()

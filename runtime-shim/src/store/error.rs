@@ -23,6 +23,14 @@ pub enum StoreError {
         /// What the other side said.
         detail: String,
     },
+    /// Requests are signed for another region than the bucket's.
+    #[error("{url} is in another region: set AWS_REGION to that of the bucket ({detail})")]
+    Region {
+        /// The store's root.
+        url: String,
+        /// What the other side said.
+        detail: String,
+    },
     /// Reading or writing is not allowed.
     #[error(
         "access to {object} was denied: check the credentials and permissions of this process ({detail})"
@@ -42,7 +50,9 @@ pub enum StoreError {
         detail: String,
     },
     /// The store does not answer, or is busy, and patience ran out.
-    #[error("the store failed at {object}, also after retries ({detail})")]
+    #[error(
+        "the store does not answer or is too busy, also after retries, at {object}: check its endpoint and the network ({detail})"
+    )]
     Unavailable {
         /// The object.
         object: String,
@@ -83,6 +93,7 @@ impl StoreError {
         match self {
             Self::Url { .. }
             | Self::NoBucket { .. }
+            | Self::Region { .. }
             | Self::Denied { .. }
             | Self::NotConditional { .. } => Exit::Configuration,
             Self::Full { .. } => Exit::Machine,

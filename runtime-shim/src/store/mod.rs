@@ -104,11 +104,15 @@ impl Store {
     /// `object_store` (`aws_access_key_id`, …).
     pub fn open_with(url: &str, settings: &[(String, String)]) -> Result<Self, StoreError> {
         let backend = match url.split_once("://") {
+            None if is_nearly_a_url(url) => {
+                return Err(StoreError::Url {
+                    url: url.to_owned(),
+                    reason: "write two slashes, as in `s3://BUCKET/PREFIX`".to_owned(),
+                });
+            }
             None => Backend::Local(LocalStore::open(Path::new(url))?),
             Some(("file", path)) => Backend::Local(LocalStore::open(Path::new(path))?),
-            Some((scheme, rest)) => {
-                Backend::Object(ObjectStore::open(url, scheme, rest, settings)?)
-            }
+            Some(_) => Backend::Object(ObjectStore::open(url, settings)?),
         };
         let url = match &backend {
             Backend::Local(local) => local.root().display().to_string(),
@@ -276,16 +280,29 @@ impl Store {
     }
 
     /// Checks that the store can be written and honours create-only writes, by writing one key twice.
-    /// Done when a run starts and by `deploy`. The key is different each time and is a few bytes long.
+    /// Done when a run starts and by `deploy`, for people who wait: a store that does not answer is given seconds only.
+    /// The key is different each time and is a few bytes long.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        if let Backend::Local(local) = &self.inner.backend {
-            local.sweep();
-        }
+        let backend = match &self.inner.backend {
+            Backend::Local(local) => {
+                local.sweep();
+                self.inner.backend.clone()
+            }
+            Backend::Object(object) => Backend::Object(object.impatient()?),
+        };
+        let asked = Self {
+            inner: Arc::new(Inner {
+                url: self.inner.url.clone(),
+                backend,
+                operations: AtomicU64::new(0),
+                gate: self.inner.gate.clone(),
+            }),
+        };
         let key = format!(".flowc-probe/{}", uuid::Uuid::new_v4().simple());
-        let first = self.put_new(&key, Bytes::from_static(b"1")).await?;
-        let second = self.put_new(&key, Bytes::from_static(b"2")).await?;
-        let content = self.get(&key).await?;
-        match &self.inner.backend {
+        let first = asked.put_new(&key, Bytes::from_static(b"1")).await?;
+        let second = asked.put_new(&key, Bytes::from_static(b"2")).await?;
+        let content = asked.get(&key).await?;
+        match &asked.inner.backend {
             Backend::Local(local) => local.remove(&key),
             Backend::Object(object) => object.remove(&key).await,
         }
@@ -318,6 +335,13 @@ impl Store {
         }
         result
     }
+}
+
+/// Whether a place is meant as a URL and lacks a slash: it would become a folder of an odd name.
+pub fn is_nearly_a_url(place: &str) -> bool {
+    let scheme = place.split_once(":/").map(|(scheme, _)| scheme);
+    !place.contains("://")
+        && scheme.is_some_and(|scheme| ["s3", "s3a", "gs", "az", "azure", "file"].contains(&scheme))
 }
 
 impl std::fmt::Debug for Store {

@@ -1,10 +1,12 @@
 //! A store in a bucket of S3, GCS or Azure.
 //!
-//! The only module that sees `object_store`.
+//! With its parts the only module that sees `object_store`.
+
+mod answer;
+mod client;
 
 use std::path::Path;
-use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -13,10 +15,13 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as ObjectPath;
 use object_store::{
-    Attribute, Attributes, BackoffConfig, Certificate, ClientOptions, Error, MultipartUpload,
-    ObjectMeta, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+    Attribute, Attributes, Error, MultipartUpload, ObjectMeta, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload,
 };
 use tokio::io::AsyncReadExt;
+
+use answer::{describe, names_missing_bucket, names_other_region};
+use client::Patience;
 
 use super::{Content, Encoding, Folder, Found, Put, StoreError, Visit};
 
@@ -36,16 +41,27 @@ pub(super) struct ObjectStore {
     kind: &'static str,
     url: String,
     prefix: String,
+    /// As given to `open`; they may hold credentials.
+    settings: Arc<[(String, String)]>,
 }
 
 impl ObjectStore {
-    pub(super) fn open(
+    pub(super) fn open(url: &str, settings: &[(String, String)]) -> Result<Self, StoreError> {
+        Self::connect(url, settings, Patience::Task)
+    }
+
+    /// The same store for somebody who waits at a terminal.
+    pub(super) fn impatient(&self) -> Result<Self, StoreError> {
+        Self::connect(&self.url, &self.settings, Patience::Person)
+    }
+
+    fn connect(
         url: &str,
-        scheme: &str,
-        rest: &str,
         settings: &[(String, String)],
+        patience: Patience,
     ) -> Result<Self, StoreError> {
-        install_tls();
+        client::install_tls();
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let refuse = |reason: String| StoreError::Url {
             url: url.to_owned(),
             reason,
@@ -55,13 +71,13 @@ impl ObjectStore {
             return Err(refuse("the bucket's name is missing".to_owned()));
         }
         let failed = |error: Error| refuse(describe(&error));
-        let options = client_options().map_err(refuse)?;
+        let options = client::options(patience).map_err(refuse)?;
         let (client, kind): (Arc<dyn object_store::ObjectStore>, _) = match scheme {
             "s3" | "s3a" => {
                 let mut builder = AmazonS3Builder::from_env()
                     .with_bucket_name(bucket)
                     .with_client_options(options)
-                    .with_retry(patience());
+                    .with_retry(patience.retries());
                 for (name, value) in settings {
                     let name = name.parse().map_err(failed)?;
                     builder = builder.with_config(name, value);
@@ -72,7 +88,7 @@ impl ObjectStore {
                 let mut builder = GoogleCloudStorageBuilder::from_env()
                     .with_bucket_name(bucket)
                     .with_client_options(options)
-                    .with_retry(patience());
+                    .with_retry(patience.retries());
                 for (name, value) in settings {
                     let name = name.parse().map_err(failed)?;
                     builder = builder.with_config(name, value);
@@ -83,7 +99,7 @@ impl ObjectStore {
                 let mut builder = MicrosoftAzureBuilder::from_env()
                     .with_container_name(bucket)
                     .with_client_options(options)
-                    .with_retry(patience());
+                    .with_retry(patience.retries());
                 for (name, value) in settings {
                     let name = name.parse().map_err(failed)?;
                     builder = builder.with_config(name, value);
@@ -101,6 +117,7 @@ impl ObjectStore {
             kind,
             url: url.trim_end_matches('/').to_owned(),
             prefix: prefix.trim_matches('/').to_owned(),
+            settings: settings.into(),
         })
     }
 
@@ -132,12 +149,9 @@ impl ObjectStore {
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Vec<Bytes>) -> Result<(), StoreError> {
-        let path = self.path(key)?;
-        let payload: PutPayload = bytes.into_iter().collect();
-        match self.client.put(&path, payload).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed(key, &error)),
-        }
+        let payload = bytes.into_iter().collect();
+        self.write(key, payload, PutOptions::default()).await?;
+        Ok(())
     }
 
     pub(super) async fn put_new(&self, key: &str, bytes: Bytes) -> Result<Put, StoreError> {
@@ -290,12 +304,21 @@ impl ObjectStore {
         payload: PutPayload,
         attributes: Attributes,
     ) -> Result<Put, StoreError> {
-        let path = self.path(key)?;
         let options = PutOptions {
             mode: PutMode::Create,
             attributes,
             ..PutOptions::default()
         };
+        self.write(key, payload, options).await
+    }
+
+    async fn write(
+        &self,
+        key: &str,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<Put, StoreError> {
+        let path = self.path(key)?;
         match self.client.put_opts(&path, payload, options).await {
             Ok(_) => Ok(Put::Created),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::Existed),
@@ -343,6 +366,12 @@ impl ObjectStore {
                 detail,
             };
         }
+        if names_other_region(error) {
+            return StoreError::Region {
+                url: self.url.clone(),
+                detail,
+            };
+        }
         let denied = matches!(
             error,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
@@ -354,77 +383,4 @@ impl ObjectStore {
         }
         StoreError::Unavailable { object, detail }
     }
-}
-
-/// A missing key and a missing bucket are both 404; the body tells them apart.
-fn names_missing_bucket(error: &Error) -> bool {
-    let text = describe(error);
-    ["NoSuchBucket", "bucket does not exist", "ContainerNotFound"]
-        .iter()
-        .any(|sign| text.contains(sign))
-}
-
-/// The error and its causes, on one line and of bounded length.
-fn describe(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(600).collect()
-}
-
-/// Busy answers and broken connections are tried again for about a minute, with growing pauses.
-fn patience() -> RetryConfig {
-    RetryConfig {
-        backoff: BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(10),
-            base: 2.,
-        },
-        max_retries: 8,
-        retry_timeout: Duration::from_mins(1),
-    }
-}
-
-/// Mozilla's roots are inside the binary, so that an image needs no CA files; those of the environment are added.
-fn client_options() -> Result<ClientOptions, String> {
-    // An endpoint is only reached by plain HTTP if its URL says so (`AWS_ENDPOINT_URL=http://…`, emulators).
-    let mut options = ClientOptions::new()
-        .with_no_system_certificates(true)
-        .with_allow_http(true)
-        .with_connect_timeout(Duration::from_secs(10))
-        .with_timeout_disabled()
-        .with_read_timeout(Duration::from_mins(1));
-    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-        let certificate = Certificate::from_der(root).map_err(|error| error.to_string())?;
-        options = options.with_root_certificate(certificate);
-    }
-    for variable in ["SSL_CERT_FILE", "AWS_CA_BUNDLE"] {
-        let Some(file) = std::env::var_os(variable).filter(|file| !file.is_empty()) else {
-            continue;
-        };
-        let pem = std::fs::read(&file)
-            .map_err(|error| format!("{variable}={}: {error}", file.display()))?;
-        let certificates = Certificate::from_pem_bundle(&pem)
-            .map_err(|error| format!("{variable}={}: {error}", file.display()))?;
-        for certificate in certificates {
-            options = options.with_root_certificate(certificate);
-        }
-    }
-    Ok(options)
-}
-
-fn install_tls() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error means that the process has a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }

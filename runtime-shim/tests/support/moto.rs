@@ -1,89 +1,24 @@
-//! The AWS emulator that tests of the store run against.
+//! Stores and shims on the AWS emulator.
 
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::process::Command;
 
 use flowc_task::store::Store;
+use flowc_tests::beds::moto;
 
-/// moto's server, which writes a line for each request.
+/// A server with the bucket `flows`, and a work folder for shims.
 pub struct Moto {
-    server: Child,
-    log: PathBuf,
-    port: u16,
-    python: PathBuf,
+    server: moto::Moto,
     folder: tempfile::TempDir,
 }
 
 impl Moto {
-    /// Starts it, with a bucket `flows`.
+    /// Starts it.
     pub fn start() -> Self {
-        let python = moto_python();
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let server = Command::new(&python)
-            .args([
-                "-m",
-                "moto.server",
-                "-H",
-                "127.0.0.1",
-                "-p",
-                &port.to_string(),
-            ])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let moto = Self {
-            server,
-            log,
-            port,
-            python,
-            folder,
-        };
-        let patience = Instant::now() + Duration::from_mins(1);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < patience, "moto does not answer");
-            std::thread::sleep(Duration::from_millis(100));
+        Self {
+            server: moto::Moto::start(),
+            folder: tempfile::tempdir().unwrap(),
         }
-        moto.boto("s3.create_bucket(Bucket='flows')");
-        moto
-    }
-
-    /// Its URL.
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Runs a line of Python with a client `s3`; what it prints.
-    pub fn boto(&self, line: &str) -> String {
-        let script = format!(
-            "import boto3\ns3 = boto3.client('s3', endpoint_url='{}', region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='x')\n{line}",
-            self.endpoint()
-        );
-        let output = Command::new(&self.python)
-            .args(["-c", &script])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// The requests so far, as it logs them.
-    pub fn requests(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(&self.log).unwrap();
-        let requests = log.lines().filter(|line| line.contains(" HTTP/1.1\" "));
-        requests.map(str::to_owned).collect()
     }
 
     /// The folder `root` of a bucket.
@@ -96,38 +31,17 @@ impl Moto {
         let mut command = super::shim(self.folder.path(), package, step, "-");
         command
             .env("FLOWC_STORE", "s3://flows/root")
-            .env("AWS_ENDPOINT_URL", self.endpoint())
-            .env("AWS_ACCESS_KEY_ID", "x")
-            .env("AWS_SECRET_ACCESS_KEY", "x")
-            .env("AWS_REGION", "us-east-1");
+            .envs(self.environment());
         command
     }
 }
 
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
+impl Deref for Moto {
+    type Target = moto::Moto;
 
-/// `FLOWC_MOTO` names a Python with moto; otherwise the bed's installer makes one.
-fn moto_python() -> PathBuf {
-    if let Some(python) = std::env::var_os("FLOWC_MOTO") {
-        return python.into();
+    fn deref(&self) -> &moto::Moto {
+        &self.server
     }
-    let beds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/beds");
-    let output = Command::new(beds.join("install"))
-        .args(["venv", "moto"])
-        .arg(beds.join("aws/requirements.txt"))
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "the AWS emulator cannot be installed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().into()
 }
 
 /// A bucket's folder `root` at an endpoint.

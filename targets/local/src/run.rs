@@ -32,8 +32,8 @@ pub struct RunRequest {
     pub code: PathBuf,
     /// Working folder of user code, absolute.
     pub cwd: PathBuf,
-    /// URL of the store's root, or a folder.
-    pub store: String,
+    /// Where the run's data goes.
+    pub store: Store,
     /// Root of the metadata tree for stores that are no folder; a folder holds its own.
     pub metadata: PathBuf,
     /// Values given for parameters, as typed.
@@ -118,7 +118,7 @@ pub async fn run(
         .map_err(RunError::file(work.path()))?;
     // The interpreter takes longest to start, so the rest is done meanwhile.
     let begin = async {
-        let store = Store::open(&request.store)?;
+        let store = request.store.clone();
         store.probe().await?;
         let root = store.local_root().unwrap_or(&request.metadata).to_owned();
         let flow = root.join(&request.manifest.flow);

@@ -17,6 +17,7 @@ use flowc_local::run::{Run, RunError, RunRequest, Start};
 use flowc_local::schedule::{Ending, Failure, Limits};
 use flowc_target::manifest;
 use flowc_task::signals;
+use tokio::runtime::Runtime;
 
 use crate::load::Compilation;
 use crate::parameters;
@@ -108,9 +109,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(at) = modules.iter().position(|module| is_in_tree(module, &code)) {
         modules.truncate(at);
     }
+    // Two threads serve any number of tasks: user code has processes of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let place = local.choose(arguments.store.as_deref());
+    let store = match runtime.block_on(local.open(&place)) {
+        Ok(store) => store,
+        Err(error) => return Ok(findings.refuse(no_store(&place, format!("{error:#}")))),
+    };
     let request = RunRequest {
         manifest: Arc::new(manifest::manifest(plan, profile.empty_foreach)),
-        store: local.choose(arguments.store.as_deref()),
+        store,
         user: local.user(),
         metadata: local.root,
         parameters: values,
@@ -127,11 +139,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         cwd,
     };
     let again = words::shown(&args.rest);
-    execute(request, &arguments, &findings, &python, plan, &again)
+    execute(
+        runtime, request, &arguments, &findings, &python, plan, &again,
+    )
 }
 
 /// Runs it and says how it ended.
 fn execute(
+    runtime: Runtime,
     request: RunRequest,
     arguments: &Arguments,
     findings: &Findings<'_>,
@@ -140,6 +155,7 @@ fn execute(
     again: &str,
 ) -> anyhow::Result<Outcome> {
     let began = Instant::now();
+    let place = request.store.url().to_owned();
     let id_file = arguments.run_id_file.clone().map(PathBuf::from);
     let progress = Arc::new(Progress::new(move |run| {
         let Some(file) = &id_file else {
@@ -150,12 +166,6 @@ fn execute(
             output::remark(&format!("cannot write the run's id to {shown}: {error}\n"));
         }
     }));
-    // Two threads serve any number of tasks: user code has processes of its own.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
     let reporter = Arc::clone(&progress);
     let ran = runtime.block_on(async {
         let stop = signals::listen().context("cannot listen for signals")?;
@@ -170,10 +180,12 @@ fn execute(
             let said = format!("{error} ({})", python.chooser.describe());
             return Ok(findings.refuse(no_python(said)));
         }
-        Err(RunError::Store(error)) => return Ok(findings.refuse(no_store(error.to_string()))),
+        Err(RunError::Store(error)) => {
+            return Ok(findings.refuse(no_store(&place, error.to_string())));
+        }
         Err(RunError::File { path, source }) => {
             let said = format!("cannot write {}: {source}", path.display());
-            return Ok(findings.refuse(no_store(said)));
+            return Ok(findings.refuse(no_store(&place, said)));
         }
     };
     let location = shown_place(&run.location);
@@ -315,9 +327,13 @@ fn no_python(said: String) -> Diagnostic {
         .help("install Python 3.8 or later, activate a virtual environment, or name one by `--python PROGRAM`")
 }
 
-fn no_store(said: String) -> Diagnostic {
-    Diagnostic::new(Code::FC4005, Severity::Error, said)
-        .help("name a store that you may write to: `--store DIR` or `--store s3://BUCKET/PREFIX`")
+fn no_store(place: &str, said: String) -> Diagnostic {
+    let help = if place.contains("://") {
+        "or keep the run's data in a folder: `--store DIR`"
+    } else {
+        "name a store that you may write to: `--store DIR` or `--store s3://BUCKET/PREFIX`"
+    };
+    Diagnostic::new(Code::FC4005, Severity::Error, said).help(help)
 }
 
 fn too_wide(plan: &Plan, step: &str, task: &str, count: u32) -> Diagnostic {

@@ -1,0 +1,157 @@
+//! Runs whose data goes to a bucket; what Metaflow's client looks runs up in stays in a folder here.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use flowc_tests::beds::moto::Moto;
+
+use super::world::{Output, World, output};
+
+fn flow() -> World {
+    World::foreach(
+        "",
+        3,
+        "import os\nself.square = self.input ** 2\nself.noise = os.urandom(200_000)\nprint('squared', self.input)",
+        "self.total = sum(task.square for task in inputs)\nself.sizes = [len(task.noise) for task in inputs]",
+    )
+}
+
+fn command(world: &World, moto: &Moto, arguments: &[&str]) -> Command {
+    let mut command = world.command(arguments);
+    command.envs(moto.environment());
+    command
+}
+
+/// Nothing ran, the command ended with 2 within seconds, and it said all of this.
+#[track_caller]
+fn refused(command: &mut Command, said: &[&str]) {
+    let began = Instant::now();
+    let Output { code, stderr, .. } = output(command);
+    assert_eq!(code, Some(2), "{stderr}");
+    for said in said {
+        assert!(stderr.contains(said), "no `{said}` in\n{stderr}");
+    }
+    // A task would wait for minutes; the bound leaves room for a machine that does much else.
+    assert!(began.elapsed() < Duration::from_secs(40), "{stderr}");
+}
+
+#[test]
+fn a_run_in_a_bucket_is_read_by_metaflow() {
+    let moto = Moto::start();
+    let world = flow();
+    let ran = output(&mut command(
+        &world,
+        &moto,
+        &["--store", "s3://flows/deep/root"],
+    ));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let run = world.latest();
+    let run = run.file_name().unwrap().to_str().unwrap();
+    let place = format!("s3://flows/deep/root/F/{run}");
+    assert!(ran.stderr.contains(&place), "{}", ran.stderr);
+    // The folder holds metadata alone.
+    assert!(world.committed("body").is_empty());
+    assert!(!world.path().join(".metaflow/F/data").exists());
+    let committed = moto.boto(&format!(
+        "print(sorted(o['Key'] for o in s3.list_objects_v2(Bucket='flows', Prefix='deep/root/F/{run}/body')['Contents'] if o['Key'].endswith('/commit')))"
+    ));
+    let tasks: Vec<_> = (0..3)
+        .map(|index| format!("'deep/root/F/{run}/body/t-{index}/commit'"))
+        .collect();
+    assert_eq!(committed.trim(), format!("[{}]", tasks.join(", ")));
+    let probes = moto.boto(
+        "print(s3.list_objects_v2(Bucket='flows', Prefix='deep/root/.flowc-probe')['KeyCount'])",
+    );
+    assert_eq!(probes.trim(), "0");
+
+    let script = "
+from metaflow import Flow
+run = Flow('F').latest_run
+print(run.successful, run.data.total, run.data.sizes)
+print([(task.index, task.data.square, len(task.data.noise), task.stdout) for task in sorted(run['body'].tasks(), key=lambda task: task.index)])
+";
+    let mut client = Command::new(flowc_tests::metaflow_python());
+    client
+        .args(["-c", script])
+        .current_dir(world.path())
+        .env("METAFLOW_USER", "ann")
+        .env("METAFLOW_HOME", world.path().join("no-settings"))
+        .env("METAFLOW_S3_ENDPOINT_URL", moto.endpoint())
+        .envs(moto.environment());
+    let seen = output(&mut client);
+    assert_eq!(
+        seen.stdout,
+        "True 5 [200000, 200000, 200000]
+[(0, 0, 200000, 'squared 0\\n'), (1, 1, 200000, 'squared 1\\n'), (2, 4, 200000, 'squared 2\\n')]
+",
+        "{}",
+        seen.stderr
+    );
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_is_named_within_seconds() {
+    let moto = Moto::start();
+    let world = flow();
+    let here = ["--store", "s3://flows/root"];
+    refused(
+        &mut command(&world, &moto, &["--store", "s3://no-such-bucket/root"]),
+        &[
+            "FC4005",
+            "s3://no-such-bucket/root does not exist",
+            "create it",
+        ],
+    );
+    refused(
+        &mut command(&world, &moto, &["--store", "s3://"]),
+        &["FC4005", "bucket's name is missing"],
+    );
+    refused(
+        &mut command(&world, &moto, &["--store", "s3:/flows/root"]),
+        &["FC4005", "two slashes", "s3://BUCKET/PREFIX"],
+    );
+    moto.deny_everyone();
+    refused(
+        &mut command(&world, &moto, &here),
+        &[
+            "FC4005",
+            "access to s3://flows/root",
+            "denied",
+            "credentials",
+            "InvalidAccessKeyId",
+        ],
+    );
+
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    refused(
+        command(&world, &moto, &here).env("AWS_ENDPOINT_URL", &endpoint),
+        &["FC4005", "s3://flows/root", "does not answer", &endpoint],
+    );
+    drop(silent);
+    // Nobody listens there any more.
+    refused(
+        command(&world, &moto, &here).env("AWS_ENDPOINT_URL", &endpoint),
+        &["FC4005", "s3://flows/root", "does not answer", &endpoint],
+    );
+    let mut anonymous = command(&world, &moto, &here);
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        anonymous.env_remove(name);
+    }
+    anonymous
+        .env("HOME", world.path())
+        .env("XDG_CACHE_HOME", world.path().join("cache"))
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    refused(
+        &mut anonymous,
+        &[
+            "FC4005",
+            "no AWS credentials",
+            "s3://flows/root",
+            "AWS_PROFILE",
+        ],
+    );
+    assert!(!world.path().join(".metaflow").exists());
+}
