@@ -191,8 +191,12 @@ async fn parameters(store: &Store, manifest: &Manifest) -> Result<Map<String, Va
 }
 
 fn object(bytes: &[u8], place: &str) -> Result<Map<String, Value>, TaskError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| configuration(format!("{place} holds no JSON object: {error}")))
+    // Read as any value first: of a syntax error serde_json tells the place, of a wrong type the value.
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(values)) => Ok(values),
+        Ok(_) => Err(configuration(format!("{place} holds no JSON object"))),
+        Err(error) => Err(configuration(format!("{place} holds no JSON: {error}"))),
+    }
 }
 
 fn decode(variable: &str, encoded: &str) -> Result<Vec<u8>, TaskError> {
