@@ -139,10 +139,13 @@ impl MetadataTree {
             // A later attempt: the folder is being looked at already.
             return self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen);
         }
-        fields.extend([
-            ("script-name", "script-name", self.facts.script.as_str()),
-            ("user", "user", &self.facts.user),
-        ]);
+        fields.push(("script-name", "script-name", self.facts.script.as_str()));
+        // As in Metaflow, what a run's system tags say of it is told of each task too: user, runtime, versions.
+        let said = self.facts.system_tags.iter();
+        fields.extend(
+            said.filter_map(|tag| tag.split_once(':'))
+                .map(|(name, value)| (name, name, value)),
+        );
         let new = task.join(format!("{FOLDER}.{}", std::process::id()));
         make_folder(&new)?;
         let opened = open_folder(&new)?;
@@ -190,10 +193,11 @@ impl MetadataTree {
         self.write_artifacts(&folder, attempt, record, at_ms)?;
         let number = attempt.number.to_string();
         let ok = if ok { "True" } else { "False" };
-        let fields = [
-            ("attempt_ok", "internal_attempt_status", ok),
-            ("attempt-done", "attempt-done", number.as_str()),
-        ];
+        let mut fields = vec![("attempt_ok", "internal_attempt_status", ok)];
+        if let Some(version) = self.python_version(record) {
+            fields.push(("python_version", "python_version", version));
+        }
+        fields.push(("attempt-done", "attempt-done", number.as_str()));
         self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen)
     }
 
@@ -234,6 +238,16 @@ impl MetadataTree {
         ];
         let folder = open_folder(&path)?;
         self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen)
+    }
+
+    /// The version of the task's Python, where the run's tags do not tell it.
+    fn python_version<'a>(&self, record: &'a Value) -> Option<&'a str> {
+        let mut tags = self.facts.system_tags.iter();
+        if tags.any(|tag| tag.starts_with("python_version:")) {
+            return None;
+        }
+        // The record has `sys.version`, which goes on with compiler and date.
+        record.get("python_version")?.as_str()?.split(' ').next()
     }
 
     fn myself(&self, at_ms: u64) -> Myself<'_> {

@@ -8,7 +8,7 @@ fn facts(root: &Path) -> RunFacts {
         run: "17".to_owned(),
         user: "ann".to_owned(),
         tags: vec!["nightly".to_owned()],
-        system_tags: vec!["user:ann".to_owned()],
+        system_tags: vec!["user:ann".to_owned(), "runtime:flowc".to_owned()],
         ds_type: "local".to_owned(),
         ds_root: root.display().to_string(),
         origin_run: None,
@@ -72,6 +72,7 @@ fn a_run_is_visible_at_once_and_a_task_when_it_starts() {
             "ds-type",
             "foreach-execution-path",
             "origin-run-id",
+            "runtime",
             "script-name",
             "user"
         ]
@@ -85,6 +86,7 @@ fn artifacts_of_an_attempt_come_before_its_end() {
     let tree = MetadataTree::enter(root.path(), facts(root.path())).unwrap();
     let record = json!({
         "objects": {"y": "ab12", "odd~name": "cd34"},
+        "python_version": "3.11.7 (main, Dec  4 2023) [GCC 12.2.0]",
         "info": {"y": {"encoding": "pickle-v4"}, "odd~name": {"encoding": "gzip+pickle-v4"}},
     });
     tree.started(ATTEMPT).unwrap();
@@ -104,6 +106,10 @@ fn artifacts_of_an_attempt_come_before_its_end() {
         format!(":root:{}", root.path().display())
     );
     assert!(fields(&folder).contains(&"attempt-done".to_owned()));
+    let version = names(&folder)
+        .into_iter()
+        .find(|name| name.starts_with("sysmeta_python_version_"));
+    assert_eq!(read(&folder.join(version.unwrap()))["value"], "3.11.7");
     assert!(names(&folder).iter().all(|name| !name.starts_with('.')));
 }
 

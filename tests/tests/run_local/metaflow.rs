@@ -29,6 +29,7 @@ fn metaflow(world: &World, arguments: &[&str]) -> Command {
 fn the_client_sees_runs_steps_tasks_and_artifacts() {
     let world = flow();
     let script = "
+import sys
 from metaflow import Flow
 run = Flow('F').latest_run
 print(run.successful, run.finished, sorted(run.tags), run.finished_at > run.created_at)
@@ -41,6 +42,8 @@ print(sorted(child.id for child in run['start'].task.child_tasks))
 print(sorted(parent.id for parent in run['join'].task.parent_tasks))
 print(run['join'].task.data.total, run['end'].task.data.total, run.data.total)
 print(run['body'].task.metadata_dict['attempt'], tasks[0].artifacts.square.size > 0)
+about = tasks[0].metadata_dict
+print(about['user'], about['runtime'], about['python_version'] == '.'.join(map(str, sys.version_info[:3])), about['script-name'])
 ";
     let seen = output(&mut metaflow(&world, &["-c", script]));
     assert_eq!(
@@ -54,6 +57,7 @@ print(run['body'].task.metadata_dict['attempt'], tasks[0].artifacts.square.size 
 ['t-0', 't-1', 't-2', 't-3']
 14 14 14
 0 True
+ann flowc True flow.py
 "
         .replace("['nightly', 'user:ann']", &tags(&world)),
         "{}",
