@@ -6,39 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use flowc_core::diag::{Code, Severity};
 use flowc_core::ir::plan::Plan;
 use flowc_target::profile::{Overlap, Setting};
-use flowc_target::testing::{self, HOSTILE, emit, linear, nested, options, plan, refusal, source};
+use flowc_target::testing::{
+    self, HOSTILE, NESTED, emit, linear, nested, options, plan, refusal, source,
+};
 use flowc_target::{Options, Target};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::Argo;
 use crate::emit::documents;
-
-const NESTED: &str = "class F(FlowSpec):
-    alpha = Parameter('alpha', default=0.5)
-    name = Parameter('name', required=True, type=str)
-    @step
-    def start(self):
-        self.next(self.outer, foreach='xs')
-    @retry(times=2, minutes_between_retries=1)
-    @step
-    def outer(self):
-        self.next(self.inner, foreach='ys')
-    @resources(cpu=1.5, memory=100)
-    @timeout(seconds=5)
-    @step
-    def inner(self):
-        self.next(self.inner_join)
-    @step
-    def inner_join(self, inputs):
-        self.next(self.join)
-    @step
-    def join(self, inputs):
-        self.next(self.end)
-    @step
-    def end(self):
-        pass
-";
 
 fn one_step(decorator: &str) -> Plan {
     plan(&source(&format!(

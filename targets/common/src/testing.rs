@@ -49,6 +49,33 @@ pub const HOSTILE: &[&str] = &[
     "\u{1f600}",
 ];
 
+/// The body of a flow with a foreach in a foreach, parameters and attributes, for [`source`].
+pub const NESTED: &str = "class F(FlowSpec):
+    alpha = Parameter('alpha', default=0.5)
+    name = Parameter('name', required=True, type=str)
+    @step
+    def start(self):
+        self.next(self.outer, foreach='xs')
+    @retry(times=2, minutes_between_retries=1)
+    @step
+    def outer(self):
+        self.next(self.inner, foreach='ys')
+    @resources(cpu=1.5, memory=100)
+    @timeout(seconds=5)
+    @step
+    def inner(self):
+        self.next(self.inner_join)
+    @step
+    def inner_join(self, inputs):
+        self.next(self.join)
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+";
+
 /// The plan of a flow file; panics with the findings if there is none.
 pub fn plan(source: &str) -> Plan {
     let mut tree = SourceTree::default();

@@ -5,36 +5,14 @@ use std::collections::BTreeSet;
 use flowc_core::diag::Code;
 use flowc_core::ir::plan::Plan;
 use flowc_target::profile::{ForeachMode, Setting};
-use flowc_target::testing::{self, HOSTILE, emit, linear, nested, options, plan, refusal, source};
+use flowc_target::testing::{
+    self, HOSTILE, NESTED, emit, linear, nested, options, plan, refusal, source,
+};
 use flowc_target::{BundleFile, Options};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::StepFunctions;
-
-const NESTED: &str = "class F(FlowSpec):
-    @step
-    def start(self):
-        self.next(self.outer, foreach='xs')
-    @retry(times=2, minutes_between_retries=1)
-    @step
-    def outer(self):
-        self.next(self.inner, foreach='ys')
-    @resources(cpu=1.5, memory=100)
-    @timeout(seconds=5)
-    @step
-    def inner(self):
-        self.next(self.inner_join)
-    @step
-    def inner_join(self, inputs):
-        self.next(self.outer_join)
-    @step
-    def outer_join(self, inputs):
-        self.next(self.end)
-    @step
-    def end(self):
-        pass
-";
 
 fn bundle(body: &str) -> Vec<BundleFile> {
     emit(&StepFunctions, &plan(&source(body)), &options())
@@ -65,7 +43,7 @@ fn a_nested_foreach_is_a_distributed_map_around_an_inline_one() {
     let names: Vec<_> = states.keys().collect();
     assert_eq!(
         names,
-        ["flowc-input", "start", "start-foreach", "outer_join", "end"]
+        ["flowc-input", "start", "start-foreach", "join", "end"]
     );
 
     let start = &states["start"]["Parameters"];
@@ -134,11 +112,11 @@ fn a_nested_foreach_is_a_distributed_map_around_an_inline_one() {
 #[test]
 fn a_catch_has_a_start_that_takes_the_last_loss() {
     let body = NESTED.replace(
-        "    @step\n    def outer_join",
-        "    @catch(var='lost')\n    @step\n    def outer_join",
+        "    @step\n    def join",
+        "    @catch(var='lost')\n    @step\n    def join",
     );
     let machine = machine(&bundle(&body));
-    let retry = &machine["States"]["outer_join"]["Retry"];
+    let retry = &machine["States"]["join"]["Retry"];
     assert_eq!(retry[1]["ErrorEquals"], json!(["States.TaskFailed"]));
     assert_eq!(retry[1]["MaxAttempts"], 1);
 }
