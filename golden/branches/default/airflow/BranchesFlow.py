@@ -24,7 +24,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Prices an order in three independent branches and joins what they found.
 
-flowc version `df27ab2ca88a`
+flowc version `cfdd6b290578`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]

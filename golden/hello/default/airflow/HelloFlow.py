@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Greets someone: the smallest flow that passes a value from step to step.
 
-flowc version `864eb9af4270`
+flowc version `61d9f8b7c109`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]

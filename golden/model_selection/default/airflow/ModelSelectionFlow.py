@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Trains several classifiers on the same data and keeps the best one.
 
-flowc version `744b6e8ebdaf`
+flowc version `c8c92bf638c0`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]

@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Summarises the Palmer penguins, one task per species.
 
-flowc version `88f6c0a9bf4d`
+flowc version `118e4975b066`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
