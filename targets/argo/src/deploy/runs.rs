@@ -197,6 +197,10 @@ async fn find(
         None => None,
     };
     newest = newest.filter(|workflow| is_flowcs(workflow) && id(workflow) == run);
+    // Only what has ended can have been continued.
+    if newest.as_ref().is_some_and(|found| !phase(found).is_end()) {
+        return Ok(newest);
+    }
     let look = |workflow: Value| {
         let later = newest
             .as_ref()

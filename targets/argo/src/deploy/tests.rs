@@ -114,7 +114,7 @@ fn troubles_are_told_with_what_followed() {
         found,
         [
             ("its pod was deleted".to_owned(), false),
-            ("out of memory (exit 137)".to_owned(), true),
+            ("out of memory".to_owned(), true),
             ("its pod ran longer than its deadline".to_owned(), false),
         ]
     );

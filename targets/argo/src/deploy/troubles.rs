@@ -140,7 +140,10 @@ fn failure(message: &str, code: Option<i64>) -> Option<String> {
     let told = [Exit::UserFailure, Exit::UserFailureFinal].map(|exit| i64::from(exit.code()));
     let line = message.lines().next().unwrap_or_default();
     if line.contains("OOMKilled") {
-        return Some("out of memory (exit 137)".to_owned());
+        return Some(match code {
+            Some(code) => format!("out of memory (exit {code})"),
+            None => "out of memory".to_owned(),
+        });
     }
     if line == "pod deleted" {
         return Some("its pod was deleted".to_owned());
