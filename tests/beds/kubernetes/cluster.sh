@@ -170,7 +170,8 @@ start_s3() {
 start_argo() {
   local programs_of_argo=$1 crds=$2 namespace=${3:-argo} root
   if alive argo; then return; fi
-  kubectl apply --server-side --force-conflicts -f "$crds" >/dev/null
+  # Under load the first attempt may time out.
+  wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds"
   # The API server takes some seconds to serve what it has just been told of.
   wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows,workflowtaskresults
   root=$(mktemp -d --tmpdir="$bed" argoexec.XXXXXX)
@@ -193,9 +194,9 @@ start_argo() {
 start_standin() {
   local crds=$1 namespace=${2:-argo}
   if alive argo; then return; fi
-  kubectl apply --server-side --force-conflicts -f "$crds" >/dev/null
-  kubectl wait --for=condition=Established --timeout=60s crd/workflows.argoproj.io crd/workflowtemplates.argoproj.io \
-    crd/cronworkflows.argoproj.io >/dev/null
+  # Under load the first attempt may time out.
+  wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds"
+  wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows
   namespace "$namespace"
   start argo env KUBECONFIG="$kubeconfig" PATH="$programs:$PATH" PYTHONDONTWRITEBYTECODE=1 \
     python3 "$here/../argo/standin" --namespace "$namespace" --wait-image docker.io/flowc/step:test

@@ -3,8 +3,7 @@
     python standin --namespace NAME --wait-image IMAGE      (KUBECONFIG as for kubectl)
 
 It watches the Workflows of one namespace on a real API server and makes real pods. Everything that flowc does not print is
-refused by name (subset.py), so a run that it makes succeed is one that was understood whole. What it does is compared with
-what real controllers did: tests/recordings/argo holds the trees of nodes that they made of every golden.
+refused by name (subset.py), so a run that it makes succeed is one that was understood whole.
 
 What it does not do as Argo: no executor container beside every task (only beside those that report a count, see pods.py);
 a stopped task's pod is deleted instead of being signalled; a CronWorkflow ticks when its annotation flowc-bed/tick changes.

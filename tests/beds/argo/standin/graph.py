@@ -122,7 +122,7 @@ class Graph:
             return node
         last = attempts[-1]
         if last["phase"] not in DONE:
-            self.pods.keep(last, template, index, len(attempts) - 1)
+            self.pods.keep(last, template, index)
             return node
         if last["phase"] not in BAD:
             if "outputs" in last:
@@ -154,7 +154,7 @@ class Graph:
         flag = {"nodeFlag": {"retried": True}}
         node = self.nodes.add(name, "Pod", "Pending", template["name"], boundary, **inputs(index), **flag)
         self.nodes.connect(retry, name)
-        self.pods.keep(node, template, index, number)
+        self.pods.keep(node, template, index)
 
     def outbound(self, node):
         """Where what follows a node is hung up."""

@@ -4,11 +4,15 @@ Argo runs an executor beside every task, which reads output parameters from file
 a companion, which shares the volume and waits; when the task has ended, it is asked for the file by `kubectl exec`.
 """
 
+from api import ApiError
 from nodes import DONE, age
 from text import Scope, fnv32a, merge, substitute
 
 # A pod that is missing this soon after its start is made again under its name, with the same number of retries.
 RECENT_S = 10
+
+# What the API server says of a pod that may not be: by permission, by policy, by its form.
+REFUSED = {400, 403, 422}
 
 WAIT = "import os, time\nwhile not os.path.exists('/flowc/.read'): time.sleep(0.2)"
 READ = "text = open({path!r}).read(); open('/flowc/.read', 'w').close(); print(text, end='')"
@@ -23,13 +27,19 @@ class Pods:
         self.parameters, self.live, self.wait_image = parameters, live, wait_image
         self.name = workflow["metadata"]["name"]
 
-    def keep(self, node, template, index, number):
+    def keep(self, node, template, index):
         """Makes the pod of a node that has not ended, if it is not there."""
-        if node["id"] not in self.live:
-            self.api.create("pods", self.manifest(node, template, index, number))
+        if node["id"] in self.live:
+            return
+        try:
+            self.api.create("pods", self.manifest(node, template, index))
             self.live[node["id"]] = None
+        except ApiError as error:
+            if error.code not in REFUSED:
+                raise
+            self.nodes.mark(node, "Error", str(error))
 
-    def manifest(self, node, template, index, _number):
+    def manifest(self, node, template, index):
         """The pod of an attempt."""
         defaults = self.spec.get("templateDefaults", {})
         scope = Scope(self.name, self.parameters, index)

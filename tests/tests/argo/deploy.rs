@@ -1,0 +1,280 @@
+//! What is live becomes what the bundle says, and nothing else moves.
+
+use std::path::Path;
+
+use super::world::{Output, World, output};
+
+const FLOW: &str = "@schedule(daily=True)
+class NAME(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print('version 1')";
+
+fn flow(name: &str) -> String {
+    FLOW.replace("NAME", name)
+}
+
+const OBJECTS: [&str; 5] = [
+    "serviceaccount/flowc-",
+    "role/flowc-",
+    "rolebinding/flowc-",
+    "workflowtemplate/",
+    "cronworkflow/",
+];
+
+impl World {
+    /// The resourceVersion of each object of a flow, or an empty text.
+    fn versions(&self, name: &str) -> Vec<String> {
+        let version = |object: &&str| {
+            let object = format!("{object}{name}");
+            let path = "-ojsonpath={.metadata.resourceVersion}";
+            self.kubectl(&["get", "--ignore-not-found", &object, path])
+        };
+        OBJECTS.iter().map(version).collect()
+    }
+}
+
+#[test]
+fn a_second_deployment_moves_no_resource_version() {
+    let Some(world) = World::new(&flow("TwiceFlow")) else {
+        return;
+    };
+    let dry = world.flowc("deploy", &["--dry-run"]);
+    assert_eq!(dry.stdout.matches("create").count(), 5, "{dry:#?}");
+    assert_eq!(world.versions("twiceflow"), [""; 5]);
+    world.deploy();
+    let versions = world.versions("twiceflow");
+    assert!(!versions.contains(&String::new()), "{versions:?}");
+    let second = world.deploy();
+    assert!(second.stderr.contains("is deployed"), "{second:#?}");
+    assert_eq!(world.versions("twiceflow"), versions);
+}
+
+#[test]
+fn a_change_is_named_and_only_it_is_sent() {
+    let Some(world) = World::new(&flow("ChangedFlow")) else {
+        return;
+    };
+    world.deploy();
+    let before = world.versions("changedflow");
+    world.flow(&flow("ChangedFlow").replace(
+        "    @step\n    def end",
+        "    @timeout(seconds=7)\n    @step\n    def end",
+    ));
+    let dry = world.flowc("deploy", &["--dry-run"]);
+    assert!(
+        dry.stdout
+            .contains("update  WorkflowTemplate argo/changedflow"),
+        "{dry:#?}"
+    );
+    assert!(dry.stdout.contains("spec.templates"), "{dry:#?}");
+    assert_eq!(
+        world.versions("changedflow"),
+        before,
+        "a dry run changed something"
+    );
+    world.deploy();
+    let after = world.versions("changedflow");
+    let moved: Vec<bool> = before
+        .iter()
+        .zip(&after)
+        .map(|(one, two)| one != two)
+        .collect();
+    assert_eq!(moved, [false, false, false, true, false]);
+}
+
+#[test]
+fn what_the_bundle_no_longer_has_is_deleted() {
+    let Some(world) = World::new(&flow("PrunedFlow")) else {
+        return;
+    };
+    world.deploy();
+    // Another project's flow of the same name has the same label.
+    let other =
+        World::new(&flow("PrunedFlow").replace("@schedule", "@project(name='other')\n@schedule"))
+            .unwrap();
+    other.deploy();
+    world.flow(&flow("PrunedFlow").replace("@schedule(daily=True)\n", ""));
+    let dry = world.flowc("deploy", &["--dry-run"]);
+    assert!(
+        dry.stdout.contains("delete  CronWorkflow argo/prunedflow"),
+        "{dry:#?}"
+    );
+    world.deploy();
+    assert_eq!(world.versions("prunedflow")[4], "");
+    assert!(!other.versions("other-prunedflow").contains(&String::new()));
+    let delete = other.flowc("delete", &[]);
+    assert_eq!(delete.code, Some(0), "{delete:#?}");
+    assert_eq!(other.versions("other-prunedflow"), [""; 5]);
+    assert!(!world.versions("prunedflow")[3].is_empty());
+}
+
+#[test]
+fn what_somebody_else_deployed_is_left_alone() {
+    let Some(world) = World::new(&flow("ForeignFlow")) else {
+        return;
+    };
+    world.deploy();
+    for (owner, said) in [
+        ("flowc.dev/deployed-by=ann", "by ann"),
+        ("flowc.dev/deployed-by-", "other than flowc"),
+    ] {
+        world.kubectl(&[
+            "annotate",
+            "--overwrite",
+            "workflowtemplate",
+            "foreignflow",
+            owner,
+        ]);
+        let before = world.versions("foreignflow");
+        for (verb, more) in [("deploy", &[][..]), ("delete", &[][..])] {
+            let refused = world.flowc(verb, more);
+            assert_eq!(refused.code, Some(2), "{verb}: {refused:#?}");
+            assert!(
+                refused.stderr.contains("FC5005") && refused.stderr.contains(said),
+                "{refused:#?}"
+            );
+        }
+        assert_eq!(world.versions("foreignflow"), before);
+        let taken = world.flowc("deploy", &["--take-over"]);
+        assert_eq!(taken.code, Some(0), "{taken:#?}");
+        assert!(world.deploy().stderr.contains("is deployed"));
+    }
+}
+
+/// Lets dry runs pass and refuses the template itself, as a crash between the objects would.
+const LOCK: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-templates}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [argoproj.io], apiVersions: [v1alpha1], operations: [CREATE, UPDATE], resources: [workflowtemplates]}
+  matchConditions:
+  - {name: one, expression: "request.name == 'brokenflow' && request.?dryRun.orValue(false) != true"}
+  validations: [{expression: "false", message: "not now"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-templates}
+spec: {policyName: no-templates, validationActions: [Deny]}
+"#;
+
+#[test]
+fn an_interrupted_deployment_leaves_the_old_version_and_is_completed_by_the_next() {
+    let Some(world) = World::new(&flow("BrokenFlow")) else {
+        return;
+    };
+    world.deploy();
+    let before = world.versions("brokenflow");
+    world.write("lock.yaml", LOCK);
+    let lock = world.path().join("lock.yaml");
+    world.kubectl(&["apply", "-f", lock.to_str().unwrap()]);
+    // Labels change every object, so that those before the template are changed and those after it are not.
+    world.profile("labels = { team = 'ml' }");
+    // The API server takes a moment to know the policy.
+    let refused = (0..50)
+        .map(|_| world.flowc("deploy", &[]))
+        .find(|output| output.code != Some(0));
+    let unlock = || world.kubectl(&["delete", "-f", lock.to_str().unwrap()]);
+    let Some(refused) = refused else {
+        unlock();
+        panic!("the policy was never enforced");
+    };
+    let after = world.versions("brokenflow");
+    unlock();
+    assert!(refused.stderr.contains("not now"), "{refused:#?}");
+    assert_eq!(
+        after[3..],
+        before[3..],
+        "template and schedule are the old ones"
+    );
+    assert_ne!(
+        after[..3],
+        before[..3],
+        "it was not interrupted in the middle"
+    );
+    world.deploy();
+    let complete = world.versions("brokenflow");
+    assert_eq!(complete[..3], after[..3]);
+    assert_ne!(complete[3], after[3]);
+}
+
+#[test]
+fn what_is_missing_in_the_world_is_named() {
+    let Some(world) = World::new(&flow("MissingFlow")) else {
+        return;
+    };
+    let refused = |output: Output, code: &str, words: &[&str]| {
+        assert_eq!(output.code, Some(2), "{output:#?}");
+        for word in [&[code], words].concat() {
+            assert!(output.stderr.contains(word), "{word}: {output:#?}");
+        }
+    };
+    refused(
+        world.flowc("trigger", &[]),
+        "FC5006",
+        &["deploy the flow first"],
+    );
+    let profile = std::fs::read_to_string(world.path().join("flowc.toml")).unwrap();
+    let namespace = format!("namespace = \"{}\"", world.argo.namespace);
+    world.write(
+        "flowc.toml",
+        &profile.replace(&namespace, "namespace = \"nowhere\""),
+    );
+    refused(
+        world.flowc("deploy", &[]),
+        "FC5006",
+        &["the namespace nowhere", "kubectl create namespace"],
+    );
+    world.write(
+        "flowc.toml",
+        &profile.replacen(&namespace, &format!("{namespace}\ncontext = \"other\""), 1),
+    );
+    refused(
+        world.flowc("deploy", &[]),
+        "FC5004",
+        &["the profile says context other"],
+    );
+}
+
+#[test]
+fn a_missing_permission_is_named() {
+    let Some(world) = World::new(&flow("DeniedFlow")) else {
+        return;
+    };
+    world.kubectl(&["create", "serviceaccount", "nobody"]);
+    let token = world.kubectl(&["create", "token", "nobody"]);
+    let kubeconfig = world.path().join("kubeconfig");
+    std::fs::copy(world.argo.bed.kubeconfig(), &kubeconfig).unwrap();
+    let kubeconfig = kubeconfig.to_str().unwrap().to_owned();
+    let set = |arguments: &[&str]| {
+        let mut kubectl = vec!["--kubeconfig", &kubeconfig, "config"];
+        kubectl.extend(arguments);
+        world.argo.bed.kubectl(&kubectl);
+    };
+    set(&[
+        "set-credentials",
+        "nobody",
+        &format!("--token={}", token.trim()),
+    ]);
+    set(&["set-context", "--current", "--user=nobody"]);
+    let mut command = world.argo.bed.command(Path::new("env"));
+    command
+        .arg(format!("KUBECONFIG={kubeconfig}"))
+        .arg(flowc_tests::flowc())
+        .args(["deploy", "flow.py", "--target", "argo"])
+        .current_dir(world.path());
+    let denied = output(&mut command);
+    assert_eq!(denied.code, Some(2), "{denied:#?}");
+    for word in ["FC5003", "get serviceaccounts", "argo/flowc-deniedflow"] {
+        assert!(denied.stderr.contains(word), "{word}: {denied:#?}");
+    }
+    assert_eq!(world.versions("deniedflow"), [""; 5]);
+}

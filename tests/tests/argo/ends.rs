@@ -1,0 +1,98 @@
+//! How tasks end: retried, caught, out of time, stopped.
+
+use super::world::World;
+
+#[test]
+fn user_code_is_started_as_often_as_retry_says() {
+    let flow = "class RetryFlow(FlowSpec):
+    @retry(times=2, minutes_between_retries=0)
+    @step
+    def start(self):
+        if current.retry_count < 2:
+            raise ValueError(f'attempt {current.retry_count}')
+        self.tries = current.retry_count
+        self.next(self.again)
+
+    @step
+    def again(self):
+        assert self.tries == 2
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::new(flow) else {
+        return;
+    };
+    let ended = world.run(&[]).succeeded();
+    let attempts = ended.attempts();
+    assert_eq!(
+        (attempts["start/t"].started, attempts["start/t"].commits),
+        (3, 1)
+    );
+    assert_eq!(ended.pods(), 5);
+}
+
+#[test]
+fn a_timeout_is_caught() {
+    let flow = "class TimeoutFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.slow)
+
+    @catch(var='why')
+    @timeout(seconds=2)
+    @step
+    def slow(self):
+        time.sleep(600)
+        self.next(self.after)
+
+    @step
+    def after(self):
+        assert 'Timeout' in repr(self.why), repr(self.why)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::new(flow) else {
+        return;
+    };
+    let ended = world.run(&[]).succeeded();
+    let attempts = ended.attempts();
+    assert_eq!(
+        (attempts["slow/t"].started, attempts["slow/t"].commits),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_stopped_run_starts_nothing_more() {
+    let flow = "class StoppedFlow(FlowSpec):
+    @retry(times=3, minutes_between_retries=0)
+    @step
+    def start(self):
+        print('waiting for its end', flush=True)
+        time.sleep(600)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::new(flow) else {
+        return;
+    };
+    world.deploy();
+    let run = world.trigger(&[]);
+    world.pod_that_says(&run, "waiting for its end");
+    let mut stop = world.argo.flowc(&["stop", &run, "--target", "argo"]);
+    let stop = super::world::output(stop.current_dir(world.path()));
+    assert_eq!(stop.code, Some(0), "{stop:#?}");
+    let ended = world.wait(&run).failed();
+    let status = ended.status();
+    assert!(
+        status.stderr.contains("stopped") || status.stdout.contains("stopped"),
+        "{status:#?}"
+    );
+    assert_eq!(ended.attempts()["start/t"].started, 1);
+}

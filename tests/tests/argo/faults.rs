@@ -1,0 +1,249 @@
+//! What breaks around a task: the right end, nothing lost, nothing double, and the cause is told.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::world::{Ended, World};
+
+/// A flow whose first step says so when it has begun for the first time, and then takes as long as it takes to break it.
+fn flow(name: &str, decorators: &str) -> String {
+    format!(
+        "class {name}(FlowSpec):
+    {decorators}
+    @step
+    def start(self):
+        if current.retry_count == 0:
+            print('{name} has begun', flush=True)
+            time.sleep(600)
+        self.value = 7
+        self.next(self.end)
+
+    @step
+    def end(self):
+        assert self.value == 7"
+    )
+}
+
+const RETRY: &str = "@retry(times=1, minutes_between_retries=0)";
+
+/// User code was started twice and its result is there once.
+#[track_caller]
+fn recovered(ended: &Ended<'_>) {
+    let attempts = ended.attempts();
+    assert_eq!(
+        (attempts["start/t"].started, attempts["start/t"].commits),
+        (2, 1),
+        "{attempts:?}"
+    );
+    assert_eq!(
+        (attempts["end/t"].started, attempts["end/t"].commits),
+        (1, 1),
+        "{attempts:?}"
+    );
+}
+
+#[test]
+fn a_killed_process_is_started_again() {
+    let Some(world) = World::new(&flow("KilledFlow", RETRY)) else {
+        return;
+    };
+    world.deploy();
+    let run = world.trigger(&[]);
+    world.pod_that_says(&run, "KilledFlow has begun");
+    // From outside: within its container the shim may be the first process, which nothing there can kill.
+    let store = format!("FLOWC_PACKAGE={}/", run.split('/').next().unwrap());
+    let mut killed = 0;
+    for process in fs::read_dir("/proc").unwrap() {
+        let process = process.unwrap().path();
+        let words = fs::read(process.join("cmdline")).unwrap_or_default();
+        let variables = fs::read(process.join("environ")).unwrap_or_default();
+        let mine = String::from_utf8_lossy(&variables).contains(&store);
+        if mine && words.starts_with(b"/flowc/flowc-shim\0step\0start\0") {
+            let id = process.file_name().unwrap();
+            killed += i32::from(
+                Command::new("kill")
+                    .arg("-KILL")
+                    .arg(id)
+                    .status()
+                    .unwrap()
+                    .success(),
+            );
+        }
+    }
+    assert_eq!(killed, 1);
+    let ended = world.wait(&run).succeeded();
+    recovered(&ended);
+}
+
+#[test]
+fn a_pod_that_is_deleted_while_it_runs_is_made_again() {
+    let Some(world) = World::new(&flow("DeletedFlow", RETRY)) else {
+        return;
+    };
+    world.deploy();
+    let run = world.trigger(&[]);
+    let pod = world.pod_that_says(&run, "DeletedFlow has begun");
+    // For ten seconds Argo takes a missing pod for one that has not come yet.
+    thread::sleep(Duration::from_secs(12));
+    world.kubectl(&["delete", "pod", &pod, "--force", "--grace-period=0"]);
+    let ended = world.wait(&run).succeeded();
+    recovered(&ended);
+}
+
+#[test]
+fn a_pod_that_is_deleted_seconds_after_its_start_is_made_again() {
+    let Some(world) = World::new(&flow("EarlyFlow", RETRY)) else {
+        return;
+    };
+    world.deploy();
+    let run = world.trigger(&[]);
+    let pod = world.pod_that_says(&run, "EarlyFlow has begun");
+    world.kubectl(&["delete", "pod", &pod, "--force", "--grace-period=0"]);
+    let ended = world.wait(&run).succeeded();
+    recovered(&ended);
+}
+
+#[test]
+fn a_task_that_is_out_of_memory_is_told() {
+    let flow = "class MemoryFlow(FlowSpec):
+    @kubernetes(memory=256, qos='Guaranteed')
+    @step
+    def start(self):
+        self.data = [bytearray(2 ** 20) for _ in range(1024)]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::new(flow) else {
+        return;
+    };
+    let ended = world.run(&[]).failed();
+    let attempts = ended.attempts();
+    assert_eq!(
+        (attempts["start/t"].started, attempts["start/t"].commits),
+        (1, 0),
+        "{attempts:?}"
+    );
+    let status = ended.status();
+    assert!(
+        format!("{status:?}").contains("out of memory"),
+        "{status:#?}"
+    );
+}
+
+#[test]
+fn a_controller_that_is_restarted_goes_on() {
+    let flow = "class RestartFlow(FlowSpec):
+    @step
+    def start(self):
+        self.parts = list(range(4))
+        self.next(self.part, foreach='parts')
+
+    @step
+    def part(self):
+        print('RestartFlow has begun', flush=True)
+        time.sleep(8)
+        self.next(self.whole)
+
+    @step
+    def whole(self, inputs):
+        assert len(list(inputs)) == 4
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::alone(flow) else {
+        return;
+    };
+    world.deploy();
+    let run = world.trigger(&[]);
+    world.pod_that_says(&run, "RestartFlow has begun");
+    world.argo.bed.stop("argo");
+    // Some tasks end meanwhile, and nobody looks.
+    thread::sleep(Duration::from_secs(10));
+    world.argo.bed.start("argo");
+    let ended = world.wait(&run).succeeded();
+    for (task, attempts) in ended.attempts() {
+        if task != "_parameters/t" {
+            assert_eq!((attempts.started, attempts.commits), (1, 1), "{task}");
+        }
+    }
+}
+
+#[test]
+fn half_of_the_requests_to_the_store_fail() {
+    let flow = "class BusyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.parts = list(range(3))
+        self.data = bytes(100_000)
+        self.next(self.part, foreach='parts')
+
+    @step
+    def part(self):
+        self.size = len(self.data) + self.input
+        self.next(self.whole)
+
+    @step
+    def whole(self, inputs):
+        assert [one.size for one in inputs] == [100_000, 100_001, 100_002]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::alone(flow) else {
+        return;
+    };
+    world.deploy();
+    let run = world.trigger(&[]);
+    world.argo.bed.set_s3_faults(&json!({"unavailable": 0.5}));
+    let ended = world.wait(&run);
+    world.argo.bed.set_s3_faults(&json!({}));
+    let ended = ended.succeeded();
+    for (task, attempts) in ended.attempts() {
+        assert_eq!(attempts.commits, 1, "{task}");
+    }
+}
+
+#[test]
+fn a_store_that_denies_access_is_told() {
+    let flow = "class RefusedFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::alone(flow) else {
+        return;
+    };
+    world.deploy();
+    world
+        .argo
+        .bed
+        .set_s3_faults(&json!({"denied": ["put /flows/RefusedFlow"]}));
+    let run = world.trigger(&[]);
+    let ended = world.wait(&run);
+    let status = ended.status();
+    world.argo.bed.set_s3_faults(&json!({}));
+    let ended = ended.failed();
+    assert_eq!(
+        ended.pods(),
+        1,
+        "it is not tried again: {:#}",
+        ended.workflow["status"]["nodes"]
+    );
+    let said = format!("{status:?}");
+    assert!(
+        said.contains("exit code 20") && said.contains("denie"),
+        "{status:#?}"
+    );
+}
