@@ -259,9 +259,17 @@ fn flows_beyond_a_limit() {
         &long,
         "",
         &["--target", "step-functions"],
-        &["FC1001 flow.py:4"],
+        &["FC1001 flow.py:4", "FC1002 flow.py:4"],
     );
     refused(&long, "", &["--target", "argo"], &["FC2001 flow.py:4"]);
+    let retried = chain(1_200).replace("    @step", "    @retry(times=4)\n    @step");
+    let retried = retried.replace("import ", "import retry, ");
+    refused(
+        &retried,
+        "",
+        &["--target", "step-functions"],
+        &["FC1002 flow.py:4"],
+    );
     let found = check(&long, "", &["--target", "airflow"]);
     assert_eq!((found.findings.len(), found.code), (0, Some(0)));
 }

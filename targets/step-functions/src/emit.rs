@@ -10,7 +10,7 @@ use crate::StepFunctions;
 use crate::jobs::JobDefinitions;
 use crate::names::Place;
 use crate::states::States;
-use crate::{iam, names, overlap, schedule};
+use crate::{events, iam, names, overlap, schedule};
 
 /// Largest definition, bytes (Step Functions, `CreateStateMachine`, `definition`).
 const DEFINITION_MAX: usize = 1_048_576;
@@ -48,6 +48,9 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     let mut files = vec![file("state-machine.asl.json", &machine)];
     if files[0].text.len() > DEFINITION_MAX {
         found.push(too_large(plan, files[0].text.len()));
+    }
+    if let Some(error) = events::check(plan, &options.profile) {
+        found.push(error);
     }
     let definitions: Vec<_> = states.jobs.defined.values().collect();
     files.push(file("job-definitions.json", &definitions));

@@ -19,6 +19,7 @@ mod asl;
 #[cfg(feature = "deploy")]
 pub mod deploy;
 mod emit;
+mod events;
 mod iam;
 mod jobs;
 mod names;

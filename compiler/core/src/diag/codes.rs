@@ -110,6 +110,7 @@ codes! {
     FC0308 "text that the target cannot represent"
 
     FC1001 "state machine definition too large"
+    FC1002 "execution history too long"
     FC2001 "workflow template too large"
 
     FC4001 "a parameter without a value"

@@ -4,6 +4,7 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use flowc_core::ir::plan::Plan;
 use flowc_protocol::exit::Exit;
+use flowc_protocol::identity::IndexPath;
 use flowc_target::deploy::{DeployError, Trouble};
 use serde_json::Value;
 
@@ -83,11 +84,9 @@ fn step_name(plan: Option<&Plan>, state: &str) -> String {
 fn from_history(history: &History, index: Option<&str>, is_running: bool) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     for visit in &history.visits {
-        let path = visit
-            .index
-            .as_deref()
-            .or(index)
-            .and_then(|path| path.parse().ok());
+        // The data outside any foreach has no index.
+        let path = visit.index.as_deref().or(index).unwrap_or_default();
+        let path: Option<IndexPath> = path.parse().ok();
         let mut add = |step: &str, cause: String, is_final: bool| {
             troubles.push(Trouble {
                 step: step.to_owned(),
@@ -200,8 +199,10 @@ pub(super) fn reason(error: Option<&str>, cause: Option<&str>) -> Option<String>
     let job: Value = serde_json::from_str(cause_text).unwrap_or_default();
     if job["JobId"].is_string() {
         let step = job["Parameters"]["step"].as_str().unwrap_or("?");
-        let why = self::cause(&job).unwrap_or_else(|| "user code failed".to_owned());
-        return Some(format!("step `{step}`: {why}"));
+        return Some(match self::cause(&job) {
+            Some(why) => format!("step `{step}`: {why}"),
+            None => format!("step `{step}` failed"),
+        });
     }
     match (error, cause_text) {
         (None, "") => None,
@@ -291,7 +292,7 @@ mod tests {
         assert_eq!(told(&visit(std::slice::from_ref(&user), false)), [lost]);
         assert_eq!(
             reason(Some("States.TaskFailed"), Some(&user)).as_deref(),
-            Some("step `train`: user code failed")
+            Some("step `train` failed")
         );
         assert_eq!(
             reason(Some("States.Timeout"), None).as_deref(),
