@@ -343,10 +343,20 @@ fn render(
     environment.set_syntax(syntax.unwrap_or_default());
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("py", |text: &str| quoted(text));
+    // Runs that somebody triggers are not held back, so without a schedule there is nothing to skip.
+    let skips_overlaps = emitter.plan.schedule.is_some()
+        && emitter.options.profile.overlap == flowc_target::profile::Overlap::Skip;
+    let exceptions = if skips_overlaps {
+        "AirflowException, AirflowFailException, AirflowSkipException"
+    } else {
+        "AirflowException, AirflowFailException"
+    };
     let context = context! {
         constants => emitter.constants(version),
         has_groups => !emitter.bodies.is_empty(),
         has_schedule => emitter.plan.schedule.is_some(),
+        skips_overlaps => skips_overlaps,
+        exceptions => exceptions,
         arguments => arguments.to_vec(),
         statements => statements.to_vec(),
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use flowc_core::diag::{Code, Diagnostics};
+use flowc_target::profile::Overlap;
 use flowc_target::testing::{options, plan};
 use flowc_target::{Options, Target};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
@@ -313,7 +314,9 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
     }
     let source = flow("start*: a\n a: b\n b: c\n c join: end\n end:")
         .replace("class Sample", "@schedule(daily=True)\nclass Sample");
-    let text = emit(&source);
+    let mut options = options();
+    options.profile.overlap = Overlap::Skip;
+    let text = emit_with(&source, &options).0.unwrap();
     let parsed = ruff_python_parser::parse_module(&text).unwrap();
     let mut names = Names::default();
     for stmt in &parsed.syntax().body {
@@ -340,6 +343,29 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
         .filter(|name| !is_taken(name))
         .collect();
     assert_eq!(unknown, Vec::<&String>::new());
+}
+
+#[test]
+fn only_scheduled_runs_of_profiles_that_say_so_give_way() {
+    let scheduled =
+        flow("start: end\nend:").replace("class Sample", "@schedule(daily=True)\nclass Sample");
+    let mut options = options();
+    let gives_way = |source: &str, options: &Options| {
+        let text = emit_with(source, options).0.unwrap();
+        text.contains("def pre_execute") && text.contains("AirflowSkipException")
+    };
+    assert!(!gives_way(&scheduled, &options));
+    options.profile.overlap = Overlap::Skip;
+    assert!(gives_way(&scheduled, &options));
+    assert!(!gives_way(&flow("start: end\nend:"), &options));
+}
+
+#[test]
+fn a_file_tells_its_version() {
+    let text = emit(&flow("start: end\nend:"));
+    let version = crate::version::of(&text).unwrap();
+    assert!(text.contains(&format!("flowc version `{version}`")));
+    assert_eq!(crate::version::of(&text.replace("retries", "tries")), None);
 }
 
 #[test]

@@ -128,8 +128,12 @@ fn check_facts(path: &str, dag: &Value, plan: &Plan) {
     let dag_id = format!("{}{}", project.unwrap_or_default(), plan.flow);
     assert_eq!(dag["dag_id"], dag_id, "{path}");
     assert_eq!(dag["catchup"], false, "{path}");
-    let doc = plan.doc.as_ref().map(|doc| format!("{doc}\n"));
-    assert_eq!(dag["doc_md"], json!(doc), "{path}");
+    // The author's text, then the file's version.
+    let doc = dag["doc_md"].as_str().unwrap_or_default();
+    let (written, version) = doc.rsplit_once("flowc version `").unwrap_or_default();
+    let doc = plan.doc.as_ref().map(|doc| format!("{doc}\n\n"));
+    assert_eq!(written, doc.unwrap_or_default(), "{path}");
+    assert_eq!(version.len(), "0123456789ab`\n".len(), "{path}");
     match &plan.schedule {
         Some(schedule) => {
             let timetable = dag["timetable"].to_string();

@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Greets someone: the smallest flow that passes a value from step to step.
 
-flowc version `61d9f8b7c109`
+flowc version `dd7f9b842d58`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -119,10 +119,16 @@ class Step(KubernetesPodOperator):
         """Keeps the report and does not retry what cannot get better."""
         statuses = remote_pod and remote_pod.status.container_statuses or ()
         ended = [s.state.terminated for s in statuses if s.name == self.base_container_name]
-        code, self.report = (ended[0].exit_code, ended[0].message) if any(ended) else (None, None)
+        ended = ended[0] if any(ended) else None
+        code, self.report = (ended.exit_code, ended.message) if ended else (None, None)
         try:
             super().cleanup(pod, remote_pod, *args, **kwargs)
         except AirflowException as error:
+            if ended and ended.reason == "OOMKilled":
+                cause = "out of memory"
+            else:
+                cause = self.report or remote_pod and remote_pod.status.reason or "the pod is gone"
+            self.log.error("flowc: %s (exit %s)", cause, code)  # flowc status looks for it
             if code in FINAL_EXITS:
                 raise AirflowFailException(f"{self.task_id}: {self.report}") from error
             raise
