@@ -124,10 +124,10 @@ def _end_with_the_shim(wire):
 
     import _signal
 
-    poll = select.poll()
-    poll.register(wire.fd, 0)
-
     def look(_number, _frame):
+        # A signal can come while this looks, and a poll object cannot be used twice at a time.
+        poll = select.poll()
+        poll.register(wire.fd, 0)
         if not wire.over and poll.poll(0):
             # What user code started in the background ends with it.
             if os.getpgrp() == os.getpid():

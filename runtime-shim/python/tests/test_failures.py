@@ -40,6 +40,28 @@ class Failures(unittest.TestCase):
         self.assertIs(task["_task_ok"], False)
         self.assertIs(task["_success"], False)
 
+    def test_news_of_the_socket_in_quick_succession(self):
+        """The kernel's signals can interrupt their own handler, of which user code must see nothing."""
+        task = self.start(
+            """
+            import os, signal
+            parent, children = os.getpid(), []
+            for _ in range(2):
+                children.append(os.fork())
+                if not children[-1]:
+                    for _ in range(100000):
+                        os.kill(parent, signal.SIGIO)
+                    os._exit(0)
+            while children:
+                ended, status = os.waitpid(-1, os.WNOHANG)
+                if ended:
+                    children.remove(ended)
+                    self.status = status
+            """
+        )
+        self.assertTrue(task.finish and task.finish["ok"], task.stderr)
+        self.assertEqual(task["status"], 0)
+
     def test_chained_exceptions_are_shown_without_our_frames(self):
         task = self.start(
             """
