@@ -1,9 +1,9 @@
 //! Talking to Argo: through Kubernetes' API alone, with what kubectl's users have.
 //!
-//! - [`bundle`] reads the bundle's YAML back, [`apply`] sends it by server-side apply, after a dry run with strict validation.
+//! - `bundle` reads the bundle's YAML back, `apply` sends it by server-side apply, after a dry run with strict validation.
 //! - A deployment's objects are found by the label [`FLOW_KEY`](flowc_target::deploy::FLOW_KEY) and belong to whoever the
 //!   annotation [`OWNER_KEY`](flowc_target::deploy::OWNER_KEY) names: the user name by which the cluster knows the deployer.
-//! - [`runs`] finds and starts Workflows, [`troubles`] reads their nodes.
+//! - `runs` finds and starts Workflows, `troubles` reads their nodes.
 
 mod apply;
 mod bundle;
