@@ -172,18 +172,19 @@ fn an_interrupted_deployment_leaves_the_old_version_and_is_completed_by_the_next
         return;
     };
     world.deploy();
-    let before = world.versions("brokenflow");
     world.write("lock.yaml", LOCK);
     let lock = world.path().join("lock.yaml");
     world.kubectl(&["apply", "-f", lock.to_str().unwrap()]);
-    // Labels change every object, so that those before the template are changed and those after it are not.
-    world.profile("labels = { team = 'ml' }");
-    // The API server takes a moment to know the policy.
-    let refused = (0..50)
-        .map(|_| world.flowc("deploy", &[]))
-        .find(|output| output.code != Some(0));
+    // The API server takes a moment to know the policy; until then a deployment goes through.
+    let refused = (0..100).find_map(|time| {
+        // Labels change every object, so that those before the template are changed and those after it are not.
+        world.profile(&format!("labels = {{ team = 'ml-{time}' }}"));
+        let before = world.versions("brokenflow");
+        let output = world.flowc("deploy", &[]);
+        (output.code != Some(0)).then_some((before, output))
+    });
     let unlock = || world.kubectl(&["delete", "-f", lock.to_str().unwrap()]);
-    let Some(refused) = refused else {
+    let Some((before, refused)) = refused else {
         unlock();
         panic!("the policy was never enforced");
     };

@@ -1,5 +1,7 @@
 //! What is live becomes what the bundle says.
 
+use std::time::{Duration, Instant};
+
 use flowc_target::deploy::{
     Action, Change, DeployError, Deployment, FLOW_KEY, FlowRef, Foreign, OWNER_KEY, Progress,
 };
@@ -17,6 +19,9 @@ const MANAGED: &str = "app.kubernetes.io/managed-by=flowc";
 
 /// Label with `@project`'s name: flows of one name in two projects are two deployments.
 const PROJECT_KEY: &str = "flowc.dev/project";
+
+/// How long an object may take to go. Its finalizers are the work of the cluster's controllers.
+const DELETION: Duration = Duration::from_secs(60);
 
 /// What `apply` would do, found out by applying everything as a dry run.
 pub(super) async fn changes(
@@ -117,11 +122,37 @@ pub(super) async fn remove(
         progress.waiting(&format!("{} {}", change.kind, change.name));
         // Only what is there now and is still flowc's; another one may have been made meanwhile.
         if let Some(live) = cluster.get(kind, name).await? {
-            cluster
-                .delete(kind, name, live["metadata"]["uid"].as_str())
-                .await?;
+            let uid = live["metadata"]["uid"].as_str();
+            cluster.delete(kind, name, uid).await?;
+            gone(cluster, kind, name, uid).await?;
         }
         progress.done(change);
+    }
+    Ok(())
+}
+
+/// Waits until an object is gone: Kubernetes first lets go of what belongs to it, and an object that was applied
+/// meanwhile would go with it.
+async fn gone(
+    cluster: &Cluster,
+    kind: Kind,
+    name: &str,
+    uid: Option<&str>,
+) -> Result<(), DeployError> {
+    let began = Instant::now();
+    while let Some(live) = cluster.get(kind, name).await? {
+        if live["metadata"]["uid"].as_str() != uid {
+            break;
+        }
+        if began.elapsed() > DELETION {
+            return Err(DeployError::Timeout {
+                what: format!("the end of {} {name}", kind.as_str()),
+                seconds: DELETION.as_secs(),
+                help: "look at its finalizers, and whether the cluster's controllers run"
+                    .to_owned(),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())
 }
