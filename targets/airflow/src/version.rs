@@ -19,6 +19,7 @@ pub(crate) fn stamp(render: impl Fn(&str) -> String) -> String {
 }
 
 /// The version of a text that [`stamp`] made; `None` of any other text, and of one that was changed since.
+#[cfg(any(feature = "deploy", test))]
 pub(crate) fn of(text: &str) -> Option<String> {
     candidates(text).find_map(|(start, version)| {
         let mut blank = text.to_owned();
@@ -28,13 +29,13 @@ pub(crate) fn of(text: &str) -> Option<String> {
 }
 
 /// Whether a documentation ends with the line of this version.
-#[cfg_attr(not(feature = "deploy"), expect(dead_code, reason = "for who deploys"))]
+#[cfg(any(feature = "deploy", test))]
 pub(crate) fn documents(documentation: &str, version: &str) -> bool {
     documentation.trim_end().ends_with(&line(version))
 }
 
 /// The version in the last line of a documentation.
-#[cfg_attr(not(feature = "deploy"), expect(dead_code, reason = "for who deploys"))]
+#[cfg(any(feature = "deploy", test))]
 pub(crate) fn documented(documentation: &str) -> Option<&str> {
     let (_, version) = candidates(documentation).last()?;
     documents(documentation, version).then_some(version)
@@ -51,6 +52,7 @@ fn digest(text: &str) -> String {
 }
 
 /// Places and texts of everything that looks like a version.
+#[cfg(any(feature = "deploy", test))]
 fn candidates(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.match_indices(BEFORE).filter_map(|(found, _)| {
         let start = found + BEFORE.len();
