@@ -136,6 +136,15 @@ fn arrives_through_trigger(name: &str, values: &[Value]) {
 }
 
 #[test]
+fn hostile_texts_arrive_through_defaults() {
+    let mut values = hostile();
+    values.push(json!("\0"));
+    if let Some(world) = world("DefaultsFlow", &values, true) {
+        world.run(&[]).succeeded();
+    }
+}
+
+#[test]
 fn any_value_arrives_through_defaults() {
     if let Some(world) = world("AnyDefaultsFlow", &arbitrary(), true) {
         world.run(&[]).succeeded();

@@ -21,7 +21,7 @@ const MANAGED: &str = "app.kubernetes.io/managed-by=flowc";
 const PROJECT_KEY: &str = "flowc.dev/project";
 
 /// How long an object may take to go. Its finalizers are the work of the cluster's controllers.
-const DELETION: Duration = Duration::from_secs(60);
+const DELETION: Duration = Duration::from_mins(1);
 
 /// What `apply` would do, found out by applying everything as a dry run.
 pub(super) async fn changes(

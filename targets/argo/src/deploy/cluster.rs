@@ -1,5 +1,6 @@
 //! The cluster and namespace that a profile names, and the few requests that we make there.
 
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 
 use flowc_target::Profile;
@@ -11,6 +12,7 @@ use kube::api::{
     Preconditions, PropagationPolicy, ValidationDirective,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::core::Request;
 use kube::{Client, Config};
 use serde_json::Value;
 
@@ -29,6 +31,25 @@ pub(super) struct Cluster {
     client: Client,
     endpoint: String,
     pub(super) namespace: String,
+}
+
+/// The API server reads what is applied as YAML, which has no bare control characters; JSON asks only for the first 32 to
+/// be escaped.
+fn readable_as_yaml(json: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(json);
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(
+            character,
+            '\u{7f}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        ) {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into_bytes()
 }
 
 /// Whether a request is only to be checked by the server.
@@ -107,7 +128,13 @@ impl Cluster {
         params.dry_run = apply == Apply::DryRun;
         let patch = Patch::Apply(&manifest.object);
         let api = self.api(&manifest.kind.resource());
-        let object = api.patch(&manifest.name, &params, &patch).await?;
+        let request = Request::new(api.resource_url())
+            .patch(&manifest.name, &params, &patch)
+            .map_err(kube::Error::BuildRequest)?;
+        let object: DynamicObject = self
+            .client
+            .request(request.map(|json| readable_as_yaml(&json)))
+            .await?;
         Ok(value(&object))
     }
 
