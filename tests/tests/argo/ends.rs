@@ -34,6 +34,36 @@ fn user_code_is_started_as_often_as_retry_says() {
 }
 
 #[test]
+fn a_failure_ends_the_run_and_status_tells_the_line() {
+    let flow = "class FailingFlow(FlowSpec):
+    @retry(times=1, minutes_between_retries=0)
+    @step
+    def start(self):
+        raise ValueError('the moon is full')
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+    let Some(world) = World::new(flow) else {
+        return;
+    };
+    let ended = world.run(&[]).failed();
+    let attempts = ended.attempts();
+    assert_eq!(
+        (attempts["start/t"].started, attempts["start/t"].commits),
+        (2, 0)
+    );
+    assert!(!attempts.contains_key("end/t"), "{attempts:?}");
+    let status = ended.status();
+    assert_eq!(status.code, Some(0), "{status:#?}");
+    assert!(
+        status.stdout.contains("ValueError: the moon is full"),
+        "{status:#?}"
+    );
+}
+
+#[test]
 fn a_timeout_is_caught() {
     let flow = "class TimeoutFlow(FlowSpec):
     @step

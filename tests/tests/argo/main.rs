@@ -13,4 +13,5 @@ mod ends;
 mod faults;
 mod parameters;
 mod runs;
+mod schedule;
 mod world;
