@@ -1,0 +1,283 @@
+//! Where the examples run: this machine, and each orchestrator's bed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flowc_tests::beds::argo::Argo;
+use flowc_tests::beds::{aws, kubernetes};
+use flowc_tests::{flowc, metaflow_python, repo_root, run, temp_dir};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Case;
+
+/// The variables that give every executor one BLAS thread.
+const ONE_THREAD: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
+/// This machine, with the Python that the images have.
+pub(crate) struct Local {
+    folder: TempDir,
+    python: PathBuf,
+}
+
+impl Local {
+    pub(crate) fn new(cluster: &kubernetes::Bed) -> Self {
+        Self {
+            folder: temp_dir(),
+            python: cluster.python(),
+        }
+    }
+
+    /// The store's root.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// Runs the example; the run's id.
+    pub(crate) fn run(&self, case: &Case) -> String {
+        let id = self.folder.path().join("run-id");
+        run(Command::new(flowc())
+            .current_dir(self.folder.path())
+            .arg("run")
+            .arg(case.file())
+            .args(case.parameters)
+            .arg("--store")
+            .arg(self.store())
+            .arg("--python")
+            .arg(&self.python)
+            .arg("--run-id-file")
+            .arg(&id)
+            .env("HOME", self.folder.path())
+            .envs(ONE_THREAD.map(|name| (name, "1"))));
+        fs::read_to_string(id).unwrap()
+    }
+}
+
+/// An orchestrator on its bed.
+pub(crate) trait Executor {
+    /// As in the table.
+    fn name(&self) -> String;
+
+    /// As `--target`.
+    fn target(&self) -> &'static str;
+
+    /// A folder with the examples and their `flowc.toml`.
+    fn workshop(&self) -> &Path;
+
+    /// A command that reaches the orchestrator and its store.
+    fn command(&self, program: &Path) -> Command;
+
+    /// The store's bucket.
+    fn bucket(&self) -> String;
+
+    /// What whoever owns the orchestrator does before the first deployment.
+    fn prepare(&self, _case: &Case) {}
+
+    /// Deploys and triggers the example, and waits for its end; the run's id, or what went wrong.
+    fn run(&self, case: &Case) -> Result<String, String> {
+        let flow = self.workshop().join(case.name).join("flow.py");
+        let target = self.target();
+        let said = |command: &mut Command| {
+            let output = command
+                .current_dir(self.workshop())
+                .env("NO_COLOR", "1")
+                .output()
+                .unwrap();
+            let (stdout, stderr) = (
+                String::from_utf8_lossy(&output.stdout).into_owned(),
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            );
+            if output.status.success() {
+                Ok(stdout)
+            } else {
+                Err(format!("{command:?}\n{stdout}{stderr}"))
+            }
+        };
+        self.prepare(case);
+        said(
+            self.command(flowc())
+                .arg("deploy")
+                .arg(&flow)
+                .args(["--target", target]),
+        )?;
+        let run = said(
+            self.command(flowc())
+                .arg("trigger")
+                .arg(&flow)
+                .args(["--target", target, "--wait"])
+                .args(case.parameters),
+        )?;
+        let run = run.trim();
+        let id = run.strip_prefix(&format!("{}/", case.class));
+        Ok(id.ok_or_else(|| format!("no run: {run}"))?.to_owned())
+    }
+
+    /// A local copy of what the example left in the store.
+    fn store(&self, case: &Case) -> PathBuf {
+        let mirror = self.workshop().join("mirror");
+        run(self
+            .command(metaflow_python())
+            .arg(repo_root().join("tests/beds/aws/mirror.py"))
+            .arg(self.bucket())
+            .arg(format!("{}/", case.class))
+            .arg(&mirror));
+        mirror
+    }
+
+    /// Makes the run visible to Metaflow's client and reads it there.
+    fn read_by_client(&self, case: &Case, id: &str) -> Result<(), String> {
+        let name = format!("{}/{id}", case.class);
+        let command = |program: &Path| {
+            let mut command = self.command(program);
+            command
+                .current_dir(self.workshop())
+                .env("HOME", self.workshop())
+                .env("METAFLOW_USER", "tester")
+                .env("METAFLOW_DEFAULT_METADATA", "local")
+                .env("METAFLOW_DATASTORE_SYSROOT_LOCAL", self.workshop())
+                .env("METAFLOW_DEFAULT_DATASTORE", "s3")
+                .env(
+                    "METAFLOW_DATASTORE_SYSROOT_S3",
+                    format!("s3://{}", self.bucket()),
+                )
+                .env("PYTHONDONTWRITEBYTECODE", "1");
+            command
+        };
+        run(command(flowc()).args(["sync", &name]));
+        let described = run(command(metaflow_python())
+            .arg(repo_root().join("tests/beds/metaflow/client.py"))
+            .args(["describe", &name]));
+        let described: Value = serde_json::from_str(&described).map_err(|why| why.to_string())?;
+        for key in ["successful", "finished", "latest_run"] {
+            if described[key] != true {
+                return Err(format!("{key} = {}", described[key]));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A folder with the examples, and a profile for all of them.
+fn workshop(profile: &str) -> TempDir {
+    let folder = temp_dir();
+    let threads = ONE_THREAD.map(|name| format!("{name} = \"1\"")).join(", ");
+    let mut profile = profile.replace("env = { ", &format!("env = {{ {threads}, "));
+    if !profile.contains("run_as_user") {
+        // The clusters' namespaces enforce the restricted profile of pod security.
+        profile = profile.replace("env = { ", "run_as_user = 1000\nenv = { ");
+    }
+    let profile = &profile;
+    let examples = fs::read_dir(repo_root().join("examples")).unwrap();
+    for example in examples {
+        let example = example.unwrap().path();
+        let copy = folder.path().join(example.file_name().unwrap());
+        fs::create_dir(&copy).unwrap();
+        for file in fs::read_dir(&example).unwrap() {
+            let file = file.unwrap().path();
+            if file.is_file() {
+                fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+            }
+        }
+        // An example's own settings hide those above it.
+        let own = copy.join("flowc.toml");
+        if let Ok(text) = fs::read_to_string(&own) {
+            fs::write(&own, format!("{text}\n{profile}")).unwrap();
+        }
+    }
+    fs::write(folder.path().join("flowc.toml"), profile).unwrap();
+    folder
+}
+
+/// Argo Workflows: its own controller where `FLOWC_ARGO_BIN` names it, else the stand-in.
+struct OnArgo<'a> {
+    argo: &'a Argo,
+    workshop: TempDir,
+}
+
+impl Executor for OnArgo<'_> {
+    fn name(&self) -> String {
+        let version = self.argo.version();
+        version.map_or_else(
+            || "argo (stand-in)".to_owned(),
+            |version| format!("argo {version}"),
+        )
+    }
+
+    fn target(&self) -> &'static str {
+        "argo"
+    }
+
+    fn workshop(&self) -> &Path {
+        self.workshop.path()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        self.argo.bed.command(program)
+    }
+
+    fn bucket(&self) -> String {
+        bucket(&self.argo.bed.store())
+    }
+}
+
+/// Step Functions with Batch, whose jobs are processes of this machine.
+struct OnStepFunctions {
+    bed: aws::Bed,
+    workshop: TempDir,
+}
+
+impl Executor for OnStepFunctions {
+    fn name(&self) -> String {
+        "step-functions".to_owned()
+    }
+
+    fn target(&self) -> &'static str {
+        "step-functions"
+    }
+
+    fn workshop(&self) -> &Path {
+        self.workshop.path()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.bed.environment());
+        command
+    }
+
+    fn bucket(&self) -> String {
+        "flowc-store".to_owned()
+    }
+
+    /// Whoever owns the account has created the roles that the bundle describes.
+    fn prepare(&self, case: &Case) {
+        let bundle = self.workshop().join("bundle");
+        run(self
+            .command(flowc())
+            .arg("compile")
+            .arg(self.workshop().join(case.name).join("flow.py"))
+            .args(["--target", "step-functions", "-o"])
+            .arg(&bundle));
+        let iam = fs::read_to_string(bundle.join("iam.json")).unwrap();
+        self.bed.create_roles(&iam);
+    }
+}
+
+fn bucket(store: &str) -> String {
+    store.trim_start_matches("s3://").to_owned()
+}
+
+/// Every orchestrator.
+pub(crate) fn all(argo: &Argo) -> Vec<Box<dyn Executor + '_>> {
+    let aws = aws::Bed::up_with(&argo.bed.python());
+    let step_functions = OnStepFunctions {
+        workshop: workshop(&aws.profile("env = { AWS_EC2_METADATA_DISABLED = \"true\" }")),
+        bed: aws,
+    };
+    let on_argo = OnArgo {
+        workshop: workshop(&argo.bed.profile(argo.namespace, "")),
+        argo,
+    };
+    vec![Box::new(step_functions), Box::new(on_argo)]
+}
