@@ -1,0 +1,199 @@
+//! Airflow on the Kubernetes bed, `tests/beds/airflow/README.md`: its pods are the cluster's.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::kubernetes::Bed;
+use crate::{flowc, repo_root, run, temp_dir};
+
+/// Which Airflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// 2.11: one task at a time.
+    Two,
+    /// 3.3.
+    Three,
+}
+
+/// A running Airflow; it ends with this value.
+#[derive(Debug)]
+pub struct Airflow<'a> {
+    /// The cluster in which its pods run.
+    pub cluster: &'a Bed,
+    /// The namespace of the pods; it enforces the restricted profile of pod security.
+    pub namespace: String,
+    folder: TempDir,
+    description: Value,
+}
+
+impl<'a> Airflow<'a> {
+    /// Starts an Airflow beside the cluster.
+    #[track_caller]
+    pub fn up(version: Version, cluster: &'a Bed) -> Self {
+        let name = match version {
+            Version::Two => "airflow2",
+            Version::Three => "airflow3",
+        };
+        cluster.namespace(name);
+        let folder = temp_dir();
+        let mut up = cluster.command(&script());
+        let said = run(up.arg("up").arg(folder.path()).arg(name));
+        Self {
+            cluster,
+            namespace: name.to_owned(),
+            folder,
+            description: serde_json::from_str(&said).expect("it describes itself"),
+        }
+    }
+
+    /// The DAGs folder.
+    pub fn dags(&self) -> PathBuf {
+        self.text("dags").into()
+    }
+
+    /// URL of the web server, in the cluster's network.
+    pub fn url(&self) -> &str {
+        self.text("url")
+    }
+
+    /// `flowc.toml` with a default profile; `more` are lines for the profile itself.
+    pub fn profile(&self, more: &str) -> String {
+        let airflow = format!(
+            "dags = \"{}\"\nurl = \"{}\"",
+            self.dags().display(),
+            self.url()
+        );
+        let profile = self.cluster.profile(&self.namespace, &airflow);
+        let top = format!("[profile.default]\nrun_as_user = 1000\n{more}\n");
+        profile.replacen("[profile.default]\n", &top, 1)
+    }
+
+    /// A command that reaches Airflow, as its user `admin`, and S3.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = self.cluster.command(program);
+        command
+            .env("AIRFLOW_USERNAME", "admin")
+            .env("AIRFLOW_PASSWORD", "admin")
+            .env("NO_PROXY", "127.0.0.1,10.96.0.1");
+        command
+    }
+
+    /// `flowc` with these arguments.
+    pub fn flowc(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(flowc());
+        command.args(arguments);
+        command
+    }
+
+    /// A request to the REST API of Airflow 3, such as `GET`, `dags/X/details`; its answer.
+    #[track_caller]
+    pub fn api(&self, method: &str, path: &str, body: &Value) -> Value {
+        let mut login = self.curl("POST", "auth/token");
+        let user = serde_json::json!({"username": "admin", "password": "admin"});
+        let token = answer(login.arg("--data").arg(user.to_string()));
+        let token = token["access_token"].as_str().expect("there is a token");
+        let mut request = self.curl(method, &format!("api/v2/{path}"));
+        request
+            .arg("--header")
+            .arg(format!("Authorization: Bearer {token}"));
+        if !body.is_null() {
+            request.arg("--data").arg(body.to_string());
+        }
+        answer(&mut request)
+    }
+
+    fn curl(&self, method: &str, path: &str) -> Command {
+        let mut curl = self.command(Path::new("curl"));
+        curl.args(["--silent", "--show-error", "--fail", "--request", method])
+            .args(["--header", "Content-Type: application/json"])
+            .arg(format!("{}/{path}", self.url()));
+        curl
+    }
+
+    /// Kills one of its programs, `scheduler` or `dag-processor`, and the tasks that it runs.
+    pub fn stop(&self, program: &str) {
+        self.verb("stop", program);
+    }
+
+    /// Starts a program that was stopped, as it was.
+    pub fn start(&self, program: &str) {
+        self.verb("start", program);
+    }
+
+    fn verb(&self, verb: &str, program: &str) {
+        let mut command = self.cluster.command(&script());
+        run(command.arg(verb).arg(self.folder.path()).arg(program));
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.description[key]
+            .as_str()
+            .expect("the description has the key")
+    }
+}
+
+impl Airflow<'static> {
+    /// The same one, of Airflow 3, for all tests of a binary that ask; it ends with the binary.
+    /// `None`, after saying why, if this machine cannot have the Kubernetes bed.
+    pub fn shared() -> Option<&'static Self> {
+        static CLUSTER: OnceLock<Option<Bed>> = OnceLock::new();
+        static SHARED: OnceLock<Option<Airflow<'static>>> = OnceLock::new();
+        let start = || {
+            let cluster = CLUSTER.get_or_init(Bed::up).as_ref()?;
+            let airflow = Self::up(Version::Three, cluster);
+            end_with_this_process(&airflow);
+            Some(airflow)
+        };
+        SHARED.get_or_init(start).as_ref()
+    }
+}
+
+impl Drop for Airflow<'_> {
+    fn drop(&mut self) {
+        // A test that failed is told already.
+        let _ = Command::new(script())
+            .arg("down")
+            .arg(self.folder.path())
+            .status();
+    }
+}
+
+/// A static is never dropped; whatever way the process ends, its end of the pipe to this guard closes.
+fn end_with_this_process(airflow: &Airflow<'_>) {
+    static GUARD: OnceLock<Child> = OnceLock::new();
+    let cluster = airflow.cluster.kubeconfig();
+    let cluster = cluster.parent().expect("the kubeconfig is in the bed");
+    let start = || {
+        Command::new("setsid")
+            .args([
+                "sh",
+                "-c",
+                "cat >/dev/null; \"$1\" down \"$2\"; \"$3\" down \"$4\"; rm -rf \"$2\" \"$4\"",
+                "sh",
+            ])
+            .arg(script())
+            .arg(airflow.folder.path())
+            .arg(repo_root().join("tests/beds/kubernetes/bed"))
+            .arg(cluster)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh can be started")
+    };
+    GUARD.get_or_init(start);
+}
+
+#[track_caller]
+fn answer(curl: &mut Command) -> Value {
+    let said = run(curl);
+    serde_json::from_str(&said).unwrap_or_else(|why| panic!("{why}: {said}"))
+}
+
+fn script() -> PathBuf {
+    repo_root().join("tests/beds/airflow/bed")
+}
