@@ -1,13 +1,14 @@
 //! Airflow on the Kubernetes bed, `tests/beds/airflow/README.md`: its pods are the cluster's.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::kubernetes::Bed;
+use super::guard;
+use super::kubernetes::{self, Bed};
 use crate::{flowc, repo_root, run, temp_dir};
 
 /// Which Airflow.
@@ -162,30 +163,15 @@ impl Drop for Airflow<'_> {
     }
 }
 
-/// A static is never dropped; whatever way the process ends, its end of the pipe to this guard closes.
 fn end_with_this_process(airflow: &Airflow<'_>) {
     static GUARD: OnceLock<Child> = OnceLock::new();
-    let cluster = airflow.cluster.kubeconfig();
-    let cluster = cluster.parent().expect("the kubeconfig is in the bed");
-    let start = || {
-        Command::new("setsid")
-            .args([
-                "sh",
-                "-c",
-                "cat >/dev/null; \"$1\" down \"$2\"; \"$3\" down \"$4\"; rm -rf \"$2\" \"$4\"",
-                "sh",
-            ])
-            .arg(script())
-            .arg(airflow.folder.path())
-            .arg(repo_root().join("tests/beds/kubernetes/bed"))
-            .arg(cluster)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh can be started")
-    };
-    GUARD.get_or_init(start);
+    let cluster = airflow.cluster.folder();
+    GUARD.get_or_init(|| {
+        guard(&[
+            (&script(), airflow.folder.path()),
+            (&kubernetes::script(), cluster),
+        ])
+    });
 }
 
 #[track_caller]

@@ -4,12 +4,13 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::kubernetes::Bed;
+use super::guard;
+use super::kubernetes::{self, Bed};
 use crate::{flowc, repo_root};
 
 /// Kubernetes with a controller that looks after one namespace.
@@ -130,28 +131,9 @@ pub fn tree(workflow: &Value) -> Vec<Node> {
     tree
 }
 
-/// A static is never dropped; whatever way the process ends, its end of the pipe to this guard closes.
 fn end_with_this_process(bed: &Bed) {
     static GUARD: OnceLock<Child> = OnceLock::new();
-    let folder = bed.kubeconfig();
-    let folder = folder.parent().expect("the kubeconfig is in the bed");
-    let start = || {
-        Command::new("setsid")
-            .args([
-                "sh",
-                "-c",
-                "cat >/dev/null; \"$1\" down \"$2\"; rm -rf \"$2\"",
-                "sh",
-            ])
-            .arg(repo_root().join("tests/beds/kubernetes/bed"))
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh can be started")
-    };
-    GUARD.get_or_init(start);
+    GUARD.get_or_init(|| guard(&[(&kubernetes::script(), bed.folder())]));
 }
 
 fn text(path: &Path) -> String {

@@ -49,6 +49,11 @@ impl Bed {
         Some(bed)
     }
 
+    /// The bed's own folder. Not that of the kubeconfig: in a cluster of one's own that is somebody's `~/.kube`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A namespace that enforces the restricted profile of pod security.
     pub fn namespace(&self, name: &str) {
         self.verb("namespace", &[name]);
@@ -181,7 +186,12 @@ impl Drop for Bed {
 }
 
 fn command(folder: &Path, verb: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(repo_root().join("tests/beds/kubernetes/bed"));
+    let mut command = Command::new(script());
     command.arg(verb).arg(folder).args(arguments);
     command
+}
+
+/// The bed's script.
+pub(super) fn script() -> PathBuf {
+    repo_root().join("tests/beds/kubernetes/bed")
 }
