@@ -6,9 +6,7 @@
 use std::env;
 
 use anyhow::Context;
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use flowc_task::store::Store;
 
 /// Name of the endpoint in `object_store`.
@@ -45,7 +43,7 @@ pub(crate) async fn open_at(url: &str, endpoint: Option<&str>) -> anyhow::Result
 
 /// Credentials, region and endpoint as `aws` itself would take them, by their names in `object_store`.
 async fn settings() -> anyhow::Result<Vec<(String, String)>> {
-    let config = shared_config().await;
+    let config = flowc_step_functions::deploy::configuration().load().await;
     let provider = config
         .credentials_provider()
         .context("no provider of credentials is configured")?;
@@ -70,15 +68,4 @@ async fn settings() -> anyhow::Result<Vec<(String, String)>> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect())
-}
-
-async fn shared_config() -> SdkConfig {
-    // The SDK's default TLS stack needs a C tool chain; ours is the store's: rustls with ring.
-    let client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(client)
-        .load()
-        .await
 }

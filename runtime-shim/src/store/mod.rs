@@ -19,6 +19,7 @@ pub use error::StoreError;
 pub use list::{Folder, Found, Visit};
 use local::LocalStore;
 use object::ObjectStore;
+pub use object::install_tls;
 
 use crate::crash;
 

@@ -22,6 +22,7 @@ use tokio::io::AsyncReadExt;
 
 use answer::{describe, names_missing_bucket, names_other_region};
 use client::Patience;
+pub use client::install_tls;
 
 use super::{Content, Encoding, Folder, Found, Put, StoreError, Visit};
 
@@ -60,7 +61,7 @@ impl ObjectStore {
         settings: &[(String, String)],
         patience: Patience,
     ) -> Result<Self, StoreError> {
-        client::install_tls();
+        install_tls();
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let refuse = |reason: String| StoreError::Url {
             url: url.to_owned(),

@@ -63,7 +63,7 @@ impl Orchestrator {
             Self::StepFunctions => Box::new(flowc_step_functions::deploy::connect(profile).await?),
             Self::Airflow => {
                 let bucket = dags_bucket(profile).await?;
-                Box::new(flowc_airflow::deploy::connect_with(profile, bucket).await?)
+                Box::new(flowc_airflow::deploy::connect(profile, bucket).await?)
             }
         })
     }

@@ -69,7 +69,8 @@ pub(super) fn options(patience: Patience) -> Result<ClientOptions, String> {
     Ok(options)
 }
 
-pub(super) fn install_tls() {
+/// Gives the process the one TLS provider that all our clients use.
+pub fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that the process has a provider already, which is as good.

@@ -4,7 +4,6 @@
 //! environment. Neither ever stands in a file of flowc or in an error's text.
 
 use std::env;
-use std::sync::Once;
 use std::time::Duration;
 
 use flowc_target::deploy::{BoxError, DeployError};
@@ -54,7 +53,7 @@ pub(super) struct About<'a> {
 impl Api {
     /// Finds out which API there is and logs in.
     pub(super) async fn connect(url: &str) -> Result<Self, DeployError> {
-        install_tls();
+        flowc_task::store::install_tls();
         let unreachable = |source: BoxError| DeployError::Unreachable {
             service: "Airflow",
             endpoint: url.to_owned(),
@@ -351,14 +350,6 @@ fn detail(text: &str) -> String {
     };
     let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(500).collect()
-}
-
-fn install_tls() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error means that the process has a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 #[cfg(test)]

@@ -45,13 +45,9 @@ pub struct AirflowOperator {
 
 /// Opens the DAGs folder and logs in to the API, as far as the profile names them.
 ///
-/// Credentials: `AIRFLOW_TOKEN`, or `AIRFLOW_USERNAME` and `AIRFLOW_PASSWORD`; for a bucket what the environment says.
-pub async fn connect(profile: &Profile) -> Result<AirflowOperator, DeployError> {
-    connect_with(profile, None).await
-}
-
-/// As [`connect`], with the bucket that `dags` names already open, for credentials that are not in the environment.
-pub async fn connect_with(
+/// `bucket` is the bucket that `dags` names, open, for credentials that are not in the environment.
+/// Credentials of the API: `AIRFLOW_TOKEN`, or `AIRFLOW_USERNAME` and `AIRFLOW_PASSWORD`.
+pub async fn connect(
     profile: &Profile,
     bucket: Option<Store>,
 ) -> Result<AirflowOperator, DeployError> {

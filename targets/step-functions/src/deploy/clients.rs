@@ -1,6 +1,6 @@
 //! Clients with the credentials that users of `aws` have, and who they belong to.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use flowc_target::Profile;
 use flowc_target::deploy::DeployError;
@@ -49,14 +49,18 @@ impl Clients {
     }
 }
 
-async fn config(profile: &Profile) -> SdkConfig {
+/// Credentials, region and endpoint as `aws` itself would find them.
+pub fn configuration() -> ConfigLoader {
     // The SDK's default TLS stack needs a C tool chain; this is the one that everything else here uses.
     let client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(client)
+}
+
+async fn config(profile: &Profile) -> SdkConfig {
     // ARNs in the bundle hold the profile's region, so it wins over the environment's.
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(client)
+    configuration()
         .region(Region::new(profile.step_functions.region.value.clone()))
         .load()
         .await

@@ -37,6 +37,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use clients::Clients;
+pub use clients::configuration;
 use wanted::Wanted;
 
 /// Versions of a state machine that stay: the live one and four to go back to by moving the alias.
