@@ -4,6 +4,8 @@
 //! `./dev test` installs the beds beforehand, so that a missing one is said first.
 
 pub mod beds;
+mod outcome;
+mod turn;
 
 use std::env;
 use std::fs;
@@ -11,6 +13,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::OnceLock;
+
+pub use outcome::{Attempts, Output, attempts, output};
+pub use turn::Turn;
 
 /// The root of the repository.
 pub fn repo_root() -> &'static Path {

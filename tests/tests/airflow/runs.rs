@@ -9,7 +9,9 @@ use flowc_tests::beds::airflow::{Airflow, Version};
 use flowc_tests::beds::kubernetes::Bed;
 use flowc_tests::{repo_root, run, temp_dir};
 
-use super::world::{World, output, run_name};
+use flowc_tests::output;
+
+use super::world::{World, run_name};
 
 #[test]
 #[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::RwLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use flowc_tests::beds::airflow::Airflow;
-use flowc_tests::temp_dir;
+use flowc_tests::{Attempts, Output, Turn, attempts, output, temp_dir};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,45 +25,17 @@ pub(crate) struct World {
     _turn: Turn,
 }
 
-enum Turn {
-    Shared {
-        _guard: RwLockReadGuard<'static, ()>,
-    },
-    Alone {
-        _guard: RwLockWriteGuard<'static, ()>,
-    },
-}
-
-/// How a command ended and what it said.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-/// What the store was asked to keep of a task.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attempts {
-    /// Attempts that were claimed, so that user code was started.
-    pub(crate) started: usize,
-    /// Commits.
-    pub(crate) commits: usize,
-}
-
 impl World {
     /// The flow's text without imports and call; `None` if this machine cannot have the bed.
     pub(crate) fn new(flow: &str) -> Option<Self> {
         let airflow = Airflow::shared()?;
-        let guard = BED.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Self::with(airflow, flow, Turn::Shared { _guard: guard }))
+        Some(Self::with(airflow, flow, Turn::shared(&BED)))
     }
 
     /// As `new`, with no other test beside it.
     pub(crate) fn alone(flow: &str) -> Option<Self> {
         let airflow = Airflow::shared()?;
-        let guard = BED.write().unwrap_or_else(PoisonError::into_inner);
-        Some(Self::with(airflow, flow, Turn::Alone { _guard: guard }))
+        Some(Self::with(airflow, flow, Turn::alone(&BED)))
     }
 
     fn with(airflow: &'static Airflow<'static>, flow: &str, turn: Turn) -> Self {
@@ -294,27 +265,14 @@ impl Ended<'_> {
     /// How often user code was started for each task, `step/task`, as the store was told.
     pub(crate) fn attempts(&self) -> BTreeMap<String, Attempts> {
         let prefix = format!("/{}/", self.run);
-        let mut found: BTreeMap<String, Attempts> = BTreeMap::new();
-        for request in self.world.airflow.cluster.requests() {
-            if request["method"] != "PUT" || request["status"] != 200 {
-                continue;
-            }
-            let path = request["path"].as_str().unwrap();
-            let Some((_, key)) = path.split_once(&prefix) else {
-                continue;
-            };
-            let key = key.split('?').next().unwrap_or(key);
-            let [step, task, file] = key.split('/').collect::<Vec<_>>()[..] else {
-                continue;
-            };
-            let attempts = found.entry(format!("{step}/{task}")).or_default();
-            if file == "commit" {
-                attempts.commits += 1;
-            } else if file.ends_with(".attempt.json") {
-                attempts.started += 1;
-            }
-        }
-        found
+        let requests = self.world.airflow.cluster.requests();
+        let written = requests
+            .iter()
+            .filter(|request| request["method"] == "PUT" && request["status"] == 200);
+        attempts(written.filter_map(|request| {
+            let (_, key) = request["path"].as_str().unwrap().split_once(&prefix)?;
+            Some(key.split('?').next().unwrap_or(key))
+        }))
     }
 
     /// Expects so many starts of user code, and one commit.
@@ -333,13 +291,4 @@ impl Ended<'_> {
 pub(crate) fn run_name(run: &Value) -> String {
     let id = run["dag_run_id"].as_str().unwrap();
     flowc_protocol::identity::run_id(&format!("airflow:{id}")).unwrap()
-}
-
-pub(crate) fn output(command: &mut Command) -> Output {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    Output {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
 }

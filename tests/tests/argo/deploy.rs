@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::world::{Output, World, output};
+use flowc_tests::{Output, output};
+
+use super::world::World;
 
 const FLOW: &str = "@schedule(daily=True)
 class NAME(FlowSpec):

@@ -116,7 +116,7 @@ fn a_stopped_run_starts_nothing_more() {
     let run = world.trigger(&[]);
     world.pod_that_says(&run, "waiting for its end");
     let mut stop = world.argo.flowc(&["stop", &run, "--target", "argo"]);
-    let stop = super::world::output(stop.current_dir(world.path()));
+    let stop = flowc_tests::output(stop.current_dir(world.path()));
     assert_eq!(stop.code, Some(0), "{stop:#?}");
     let ended = world.wait(&run).failed();
     let status = ended.status();

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::RwLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use flowc_tests::beds::argo::Argo;
-use flowc_tests::{repo_root, temp_dir};
+use flowc_tests::{Attempts, Output, Turn, attempts, output, repo_root, temp_dir};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,40 +24,17 @@ pub(crate) struct World {
     _turn: Turn,
 }
 
-enum Turn {
-    Shared {
-        _guard: RwLockReadGuard<'static, ()>,
-    },
-    Alone {
-        _guard: RwLockWriteGuard<'static, ()>,
-    },
-}
-
-/// How a command ended and what it said.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 impl World {
     /// The flow's text without imports and call; `None` if this machine cannot have the bed.
     pub(crate) fn new(flow: &str) -> Option<Self> {
         let argo = Argo::shared()?;
-        let guard = CLUSTER
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        Some(Self::with(argo, flow, Turn::Shared { _guard: guard }))
+        Some(Self::with(argo, flow, Turn::shared(&CLUSTER)))
     }
 
     /// As `new`, with no other test beside it.
     pub(crate) fn alone(flow: &str) -> Option<Self> {
         let argo = Argo::shared()?;
-        let guard = CLUSTER
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        Some(Self::with(argo, flow, Turn::Alone { _guard: guard }))
+        Some(Self::with(argo, flow, Turn::alone(&CLUSTER)))
     }
 
     fn with(argo: &'static Argo, flow: &str, turn: Turn) -> Self {
@@ -255,41 +231,13 @@ impl Ended<'_> {
     #[track_caller]
     pub(crate) fn attempts(&self) -> BTreeMap<String, Attempts> {
         let prefix = format!("{}/", self.run);
-        let mut found: BTreeMap<String, Attempts> = BTreeMap::new();
-        for key in self.world.keys(&prefix) {
-            let parts: Vec<&str> = key.strip_prefix(&prefix).unwrap().split('/').collect();
-            let [step, task, file] = parts[..] else {
-                continue;
-            };
-            let attempts = found.entry(format!("{step}/{task}")).or_default();
-            if file == "commit" {
-                attempts.commits += 1;
-            } else if file.ends_with(".attempt.json") {
-                attempts.started += 1;
-            }
-        }
-        found
+        let keys = self.world.keys(&prefix);
+        attempts(keys.iter().map(|key| key.strip_prefix(&prefix).unwrap()))
     }
 
     /// Nodes of the kind `Pod`.
     pub(crate) fn pods(&self) -> usize {
         let nodes = self.workflow["status"]["nodes"].as_object().unwrap();
         nodes.values().filter(|node| node["type"] == "Pod").count()
-    }
-}
-
-/// What the store holds of a task.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attempts {
-    pub(crate) started: usize,
-    pub(crate) commits: usize,
-}
-
-pub(crate) fn output(command: &mut Command) -> Output {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    Output {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }

@@ -211,16 +211,11 @@ impl<'a> World<'a> {
 
     /// Copies the flow's part of the store into a folder.
     pub(crate) fn download(&self, flow: &str, to: &Path) {
-        self.bed.boto(&format!(
-            "import os\n\
-             s3 = client('s3')\n\
-             for page in s3.get_paginator('list_objects_v2').paginate(Bucket='flowc-store', Prefix='{flow}/'):\n    \
-                 for item in page.get('Contents', []):\n        \
-                     path = os.path.join('{}', item['Key'])\n        \
-                     os.makedirs(os.path.dirname(path), exist_ok=True)\n        \
-                     s3.download_file('flowc-store', item['Key'], path)",
-            to.display()
-        ));
+        run(Command::new(metaflow_python())
+            .arg(repo_root().join("tests/beds/aws/mirror.py"))
+            .args(["flowc-store", &format!("{flow}/")])
+            .arg(to)
+            .envs(self.bed.environment()));
     }
 
     /// What the jobs of a run printed, by step and index (`step`, or `step[index]`), all attempts of one job together.
