@@ -35,9 +35,13 @@ impl Local {
     }
 
     /// Runs the example; the run's id.
+    ///
+    /// Containers have nothing of this machine's environment either, where a variable such as `OPENBLAS_CORETYPE` changes the
+    /// last digits of a result.
     pub(crate) fn run(&self, case: &Case) -> String {
         let id = self.folder.path().join("run-id");
         run(Command::new(flowc())
+            .env_clear()
             .current_dir(self.folder.path())
             .arg("run")
             .arg(case.file())
@@ -48,6 +52,7 @@ impl Local {
             .arg(&self.python)
             .arg("--run-id-file")
             .arg(&id)
+            .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.folder.path())
             .envs(ONE_THREAD.map(|name| (name, "1"))));
         fs::read_to_string(id).unwrap()

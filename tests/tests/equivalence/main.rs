@@ -25,8 +25,6 @@ struct Case {
     parameters: &'static [&'static str],
 }
 
-/// Not `model_selection` yet: the coefficients of one of its models differ in containers in their last digits, and the
-/// cause is not known.
 const CASES: &[Case] = &[
     Case {
         name: "hello",
@@ -51,6 +49,11 @@ const CASES: &[Case] = &[
             "--prices",
             r#"{"bolt": 31, "nut": 2, "gift": 99}"#,
         ],
+    },
+    Case {
+        name: "model_selection",
+        class: "ModelSelectionFlow",
+        parameters: &[],
     },
 ];
 
