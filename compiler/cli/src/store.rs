@@ -6,7 +6,8 @@
 use std::env;
 
 use anyhow::Context;
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use flowc_task::store::Store;
 
 /// Name of the endpoint in `object_store`.
@@ -20,11 +21,7 @@ pub(crate) async fn open(url: &str) -> anyhow::Result<Store> {
 /// As [`open`], with the endpoint of S3 that Metaflow is configured for; AWS's own settings win over it.
 pub(crate) async fn open_at(url: &str, endpoint: Option<&str>) -> anyhow::Result<Store> {
     let mut settings = if url.starts_with("s3://") && env::var_os("AWS_ACCESS_KEY_ID").is_none() {
-        settings().await.with_context(|| {
-            format!(
-                "no AWS credentials for the store {url}; log in (`aws sso login`) or set AWS_PROFILE"
-            )
-        })?
+        settings(url).await?
     } else {
         Vec::new()
     };
@@ -42,12 +39,13 @@ pub(crate) async fn open_at(url: &str, endpoint: Option<&str>) -> anyhow::Result
 }
 
 /// Credentials, region and endpoint as `aws` itself would take them, by their names in `object_store`.
-async fn settings() -> anyhow::Result<Vec<(String, String)>> {
-    let config = flowc_step_functions::deploy::configuration().load().await;
-    let provider = config
-        .credentials_provider()
-        .context("no provider of credentials is configured")?;
-    let credentials = provider.provide_credentials().await?;
+async fn settings(url: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let config = flowc_step_functions::deploy::configuration(None)
+        .await
+        .with_context(|| format!("cannot open the store {url}"))?;
+    let credentials = credentials(config.credentials_provider()).await.with_context(|| {
+        format!("no AWS credentials for the store {url}; log in (`aws sso login`) or set AWS_PROFILE")
+    })?;
     let mut settings = vec![
         ("aws_access_key_id", credentials.access_key_id().to_owned()),
         (
@@ -68,4 +66,9 @@ async fn settings() -> anyhow::Result<Vec<(String, String)>> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect())
+}
+
+async fn credentials(provider: Option<SharedCredentialsProvider>) -> anyhow::Result<Credentials> {
+    let provider = provider.context("no provider of credentials is configured")?;
+    Ok(provider.provide_credentials().await?)
 }

@@ -1,6 +1,6 @@
 //! Clients with the credentials that users of `aws` have, and who they belong to.
 
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use flowc_target::Profile;
 use flowc_target::deploy::DeployError;
@@ -20,7 +20,9 @@ pub(super) struct Clients {
 impl Clients {
     /// Asks for the account at once: nothing is read or written in the wrong one.
     pub(super) async fn connect(profile: &Profile) -> Result<Self, DeployError> {
-        let config = config(profile).await;
+        // ARNs in the bundle hold the profile's region, so it wins over the environment's.
+        let region = Region::new(profile.step_functions.region.value.clone());
+        let config = configuration(Some(region)).await?;
         let identity = aws_sdk_sts::Client::new(&config)
             .get_caller_identity()
             .send()
@@ -49,21 +51,40 @@ impl Clients {
     }
 }
 
-/// Credentials, region and endpoint as `aws` itself would find them.
-pub fn configuration() -> ConfigLoader {
+/// Credentials, region and endpoint as `aws` itself would find them; `region` wins over the one that is found.
+///
+/// Fails if an endpoint is no URL, of which the SDK would make a panic or a riddle.
+pub async fn configuration(region: Option<Region>) -> Result<SdkConfig, DeployError> {
     // The SDK's default TLS stack needs a C tool chain; this is the one that everything else here uses.
     let client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(client)
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
+    if let Some(region) = region {
+        loader = loader.region(region);
+    }
+    let config = loader.load().await;
+    // Clients of services read these themselves, so they are not all in `config`.
+    for (name, url) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
+        check_endpoint(&name, &url)?;
+    }
+    if let Some(url) = config.endpoint_url() {
+        check_endpoint("endpoint_url", url)?;
+    }
+    Ok(config)
 }
 
-async fn config(profile: &Profile) -> SdkConfig {
-    // ARNs in the bundle hold the profile's region, so it wins over the environment's.
-    configuration()
-        .region(Region::new(profile.step_functions.region.value.clone()))
-        .load()
-        .await
+fn check_endpoint(name: &str, url: &str) -> Result<(), DeployError> {
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/')) {
+        return Ok(());
+    }
+    Err(DeployError::Refused {
+        object: format!("{name}=\"{url}\""),
+        help: "it is no URL: unset it, or give one that begins with https:// or http://".to_owned(),
+    })
 }
 
 /// A role's session is another one each time; who may act for the role is the account's business.
@@ -79,7 +100,24 @@ fn without_session(arn: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_session;
+    use super::{check_endpoint, without_session};
+
+    #[test]
+    fn endpoints_are_urls() {
+        for url in [
+            "http://127.0.0.1:5000",
+            "https://vpce-1.sfn.eu-west-1.vpce.amazonaws.com/",
+        ] {
+            assert!(check_endpoint("AWS_ENDPOINT_URL_SFN", url).is_ok());
+        }
+        for wrong in ["", "localhost:5000", "https://", "http:///x"] {
+            let error = check_endpoint("AWS_ENDPOINT_URL", wrong).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("AWS_ENDPOINT_URL=\"{wrong}\" is refused")
+            );
+        }
+    }
 
     #[test]
     fn an_identity_outlives_its_session() {
