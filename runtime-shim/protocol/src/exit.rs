@@ -52,6 +52,27 @@ impl Exit {
         }
     }
 
+    /// The one with this code.
+    pub fn from_code(code: i64) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|exit| i64::from(exit.code()) == code)
+    }
+
+    /// What it means, for people, after "the task ended: ".
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "its result is committed",
+            Exit::UserFailure => "user code failed, and an attempt is left",
+            Exit::UserFailureFinal => "user code failed for good",
+            Exit::Configuration => "it cannot start as it is configured",
+            Exit::Corrupt => "bytes in the store do not match their digest",
+            Exit::Conflict => "the store holds another result of this task",
+            Exit::Store => "the store did not answer, or was busy for too long",
+            Exit::Machine => "no space was left, or another limit of the machine was reached",
+            Exit::Interrupted => "it was stopped by a signal",
+        }
+    }
+
     /// Whether the same attempt may simply be started again elsewhere: 70 to 79.
     pub const fn is_transient(self) -> bool {
         matches!(self.code(), 70..=79)

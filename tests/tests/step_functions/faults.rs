@@ -151,7 +151,7 @@ fn a_denied_store_ends_the_run_and_is_told() {
     assert!(
         ended
             .status
-            .contains("step `start`: ended with exit code 20"),
+            .contains("step `start`: it cannot start as it is configured (exit 20)"),
         "{}",
         ended.status
     );

@@ -30,12 +30,17 @@ pub(crate) struct Ended {
     pub(crate) phase: String,
     /// What `flowc status` says.
     pub(crate) status: String,
+    /// What the jobs of a run that failed wrote.
+    logs: String,
 }
 
 impl Ended {
     #[track_caller]
     pub(crate) fn assert(&self, phase: &str) -> &Self {
-        assert_eq!(self.phase, phase, "{}: {}", self.name, self.status);
+        let Self {
+            name, status, logs, ..
+        } = self;
+        assert_eq!(self.phase, phase, "{name}: {status}\n{logs}");
         self
     }
 }
@@ -171,10 +176,21 @@ impl<'a> World<'a> {
         let report: Value = serde_json::from_str(&stdout)
             .unwrap_or_else(|why| panic!("{arguments:?}: {why}: {}", said(&output)));
         let name = report["run"].as_str().unwrap().to_owned();
+        let phase = report["phase"].as_str().unwrap().to_owned();
+        let printed = if phase == "failed" {
+            self.printed(&name)
+        } else {
+            Vec::new()
+        };
+        let logs: Vec<_> = printed
+            .iter()
+            .map(|(task, log)| format!("{task}:\n{log}"))
+            .collect();
         Ended {
-            phase: report["phase"].as_str().unwrap().to_owned(),
+            phase,
             status: self.status(&name),
             name,
+            logs: logs.join("\n"),
         }
     }
 

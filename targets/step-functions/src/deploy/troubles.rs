@@ -187,10 +187,23 @@ fn cause(job: &Value) -> Option<String> {
         }
         Some(137) => Some("killed (exit 137)".to_owned()),
         Some(143) => Some("stopped (exit 143)".to_owned()),
-        Some(exit) => Some(format!("ended with exit code {exit}")),
+        Some(exit) => Some(ended(exit, container["LogStreamName"].as_str())),
         None if !reason.is_empty() => Some(shorten(reason)),
         None => Some(shorten(status)),
     }
+}
+
+/// The shim's own exit codes have a meaning, and it has written one line about each to the container's log.
+fn ended(exit: i64, log_stream: Option<&str>) -> String {
+    let mut said = match Exit::from_code(exit) {
+        Some(known) => format!("{} (exit {exit})", known.meaning()),
+        None => format!("ended with exit code {exit}"),
+    };
+    if let Some(stream) = log_stream {
+        said.push_str(", see CloudWatch's log stream ");
+        said.push_str(stream);
+    }
+    said
 }
 
 /// Why an execution ended badly: the error's name and, where it is text, its cause.
@@ -293,6 +306,17 @@ mod tests {
         assert_eq!(
             reason(Some("States.TaskFailed"), Some(&user)).as_deref(),
             Some("step `train` failed")
+        );
+        let busy = job(exited, "", Some(70)).replace(
+            "\"Container\":{\"ExitCode\":70",
+            "\"Container\":{\"LogStreamName\":\"j/default/1\",\"ExitCode\":70",
+        );
+        assert_eq!(
+            reason(Some("States.TaskFailed"), Some(&busy)).as_deref(),
+            Some(
+                "step `train`: the store did not answer, or was busy for too long (exit 70), \
+                 see CloudWatch's log stream j/default/1"
+            )
         );
         assert_eq!(
             reason(Some("States.Timeout"), None).as_deref(),
