@@ -1,7 +1,8 @@
 //! Parameters of the flow as Airflow's params: checked when a run is made, shown in its form.
 
+use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::{Literal, ParameterType};
-use flowc_core::ir::plan::PlanParameter;
+use flowc_core::ir::plan::{Plan, PlanParameter};
 
 use crate::layout::Expr;
 
@@ -24,6 +25,43 @@ pub(crate) fn params(parameters: &[PlanParameter]) -> Expr {
         Expr::Call("Param".to_owned(), vec![Expr::text("")], resume),
     ));
     Expr::Dict(params)
+}
+
+/// Refuses texts that Airflow cannot keep: the JSON of its database, Postgres, has no NUL, and a DAG that holds one ends the DAG
+/// processor of Airflow 3.3 for all others, too.
+pub(crate) fn check_texts(plan: &Plan, found: &mut Diagnostics) {
+    let mut refuse = |what: String, span| {
+        let message = format!("airflow cannot keep {what}: it holds NUL");
+        found.push(Diagnostic::error(Code::FC0308, message, span, "here"));
+    };
+    if plan.doc.as_ref().is_some_and(|doc| doc.contains('\0')) {
+        refuse("the flow's docstring".to_owned(), plan.span);
+    }
+    for parameter in &plan.parameters {
+        let help = parameter.help.as_ref();
+        if parameter.default.as_ref().is_some_and(holds_nul) {
+            refuse(
+                format!("the default of the parameter `{}`", parameter.name),
+                parameter.span,
+            );
+        } else if help.is_some_and(|help| help.contains('\0')) {
+            refuse(
+                format!("the help of the parameter `{}`", parameter.name),
+                parameter.span,
+            );
+        }
+    }
+}
+
+fn holds_nul(literal: &Literal) -> bool {
+    match literal {
+        Literal::None | Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) => false,
+        Literal::Str(text) => text.contains('\0'),
+        Literal::List(items) => items.iter().any(holds_nul),
+        Literal::Dict(entries) => entries
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
+    }
 }
 
 fn param(parameter: &PlanParameter) -> Expr {

@@ -278,6 +278,17 @@ fn what_airflow_cannot_do_is_refused() {
         (text, found.iter().next().unwrap().code),
         (None, Code::FC0308)
     );
+    for parameter in [
+        "p = Parameter('p', default='a\\0b')",
+        "p = Parameter('p', help='\\x00', default='')",
+        "'''\\0'''",
+    ] {
+        let parameter = flow("start: end\n end:")
+            .replace("(FlowSpec):\n", &format!("(FlowSpec):\n    {parameter}\n"));
+        let (text, found) = emit_with(&parameter, &options());
+        let codes: Vec<_> = found.iter().map(|item| item.code).collect();
+        assert_eq!((text, codes), (None, vec![Code::FC0308]), "{parameter}");
+    }
     let parameter = flow("start: end\n end:").replace(
         "(FlowSpec):\n",
         "(FlowSpec):\n    flowc_run = Parameter('flowc_run', default='x')\n",

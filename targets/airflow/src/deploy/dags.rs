@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flowc_target::deploy::{DeployError, Progress};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::{About, Api, Generation};
 use crate::version;
@@ -26,6 +26,8 @@ pub(super) struct Dag {
     pub(super) stale: bool,
     /// The file.
     pub(super) file: String,
+    /// Its parameters' defaults.
+    pub(super) defaults: Map<String, Value>,
     /// By which the file can be named to Airflow.
     token: Option<String>,
 }
@@ -62,6 +64,7 @@ impl Dag {
             paused: answer["is_paused"] == true,
             stale,
             file: text("fileloc").unwrap_or_default(),
+            defaults: defaults(&answer["params"]),
             token: text("file_token"),
         }))
     }
@@ -76,6 +79,14 @@ impl Dag {
         let url = api.path(&["parseDagFile", token]);
         let _ = api.request(Method::PUT, url, None, about).await;
     }
+}
+
+/// Values of the parameters that have one; both APIs describe a parameter by an object.
+fn defaults(params: &Value) -> Map<String, Value> {
+    let params = params.as_object().into_iter().flatten();
+    params
+        .filter_map(|(name, param)| Some((name.clone(), param.get("value")?.clone())))
+        .collect()
 }
 
 /// The error with which Airflow imports the file of that name, if it is there.

@@ -12,6 +12,7 @@ mod folder;
 mod record;
 mod runs;
 mod troubles;
+mod values;
 
 use async_trait::async_trait;
 use flowc_target::deploy::{

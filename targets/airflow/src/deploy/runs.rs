@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{About, Api, Generation};
 use super::dags::Dag;
+use super::values;
 use crate::params::RESUME;
 
 /// What is written to a run that flowc stopped, by which it is told from one that failed by itself.
@@ -52,10 +53,11 @@ pub(super) async fn start(
             ),
         });
     }
+    let conf: Map<String, Value> = parameters.clone().into_iter().collect();
+    values::check(&object, &dag.defaults, &conf)?;
     // Letters, digits, `.`, `_` and `-` only: it is a part of the run id in the store as it is.
     let now = jiff::Timestamp::now();
     let native = format!("manual__{}", now.strftime("%Y-%m-%dT%H%M%S.%6f"));
-    let conf: Map<String, Value> = parameters.clone().into_iter().collect();
     let mut body = json!({"dag_run_id": native, "conf": conf});
     if api.generation() == Generation::Three {
         body["logical_date"] = Value::Null;
