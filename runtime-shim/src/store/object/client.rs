@@ -16,15 +16,16 @@ pub(super) enum Patience {
 
 impl Patience {
     pub(super) fn retries(self) -> RetryConfig {
-        let (max_retries, retry_timeout) = match self {
-            Self::Task => (8, Duration::from_mins(1)),
-            Self::Person => (4, Duration::from_secs(4)),
+        // A pause is drawn between the first one and `base` times the last one: with a base of 2 they hardly grow.
+        let (max_retries, retry_timeout, base) = match self {
+            Self::Task => (20, Duration::from_mins(1), 3.),
+            Self::Person => (4, Duration::from_secs(4), 2.),
         };
         RetryConfig {
             backoff: BackoffConfig {
                 init_backoff: Duration::from_millis(100),
                 max_backoff: Duration::from_secs(10),
-                base: 2.,
+                base,
             },
             max_retries,
             retry_timeout,
