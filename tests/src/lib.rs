@@ -5,7 +5,9 @@
 
 pub mod beds;
 mod outcome;
+pub mod trials;
 mod turn;
+pub mod values;
 
 use std::env;
 use std::fs;

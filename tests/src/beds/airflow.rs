@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,6 +30,8 @@ pub struct Airflow<'a> {
     pub namespace: String,
     folder: TempDir,
     description: Value,
+    token: OnceLock<String>,
+    runs: Mutex<Option<(Instant, Vec<Value>)>>,
 }
 
 impl<'a> Airflow<'a> {
@@ -39,6 +42,11 @@ impl<'a> Airflow<'a> {
             Version::Two => "airflow2",
             Version::Three => "airflow3",
         };
+        // The cluster's network does not reach package registries.
+        run(Command::new(repo_root().join("tests/beds/tools.sh")).arg(name));
+        run(&mut Command::new(
+            repo_root().join("tests/beds/airflow/install"),
+        ));
         cluster.namespace(name);
         let folder = temp_dir();
         let mut up = cluster.command(&script());
@@ -48,6 +56,8 @@ impl<'a> Airflow<'a> {
             namespace: name.to_owned(),
             folder,
             description: serde_json::from_str(&said).expect("it describes itself"),
+            token: OnceLock::new(),
+            runs: Mutex::new(None),
         }
     }
 
@@ -93,10 +103,13 @@ impl<'a> Airflow<'a> {
     /// A request to the REST API of Airflow 3, such as `GET`, `dags/X/details`; its answer.
     #[track_caller]
     pub fn api(&self, method: &str, path: &str, body: &Value) -> Value {
-        let mut login = self.curl("POST", "auth/token");
-        let user = serde_json::json!({"username": "admin", "password": "admin"});
-        let token = answer(login.arg("--data").arg(user.to_string()));
-        let token = token["access_token"].as_str().expect("there is a token");
+        let token = self.token.get_or_init(|| {
+            let mut login = self.curl("POST", "auth/token");
+            let user = serde_json::json!({"username": "admin", "password": "admin"});
+            let token = answer(login.arg("--data").arg(user.to_string()));
+            let token = token["access_token"].as_str();
+            token.expect("there is a token").to_owned()
+        });
         let mut request = self.curl(method, &format!("api/v2/{path}"));
         request
             .arg("--header")
@@ -105,6 +118,24 @@ impl<'a> Airflow<'a> {
             request.arg("--data").arg(body.to_string());
         }
         answer(&mut request)
+    }
+
+    /// The newest runs of all DAGs of Airflow 3: `dag_id`, `dag_run_id`, `state`, and more.
+    ///
+    /// However many tests wait for theirs, Airflow is asked once a second.
+    #[track_caller]
+    pub fn dag_runs(&self) -> Vec<Value> {
+        let mut known = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = known
+            .take()
+            .filter(|(asked, _)| asked.elapsed() < Duration::from_secs(1));
+        let (asked, runs) = fresh.unwrap_or_else(|| {
+            let path = "dags/~/dagRuns?limit=100&order_by=-id";
+            let answer = self.api("GET", path, &Value::Null);
+            let runs = answer["dag_runs"].as_array();
+            (Instant::now(), runs.expect("there is a list").clone())
+        });
+        known.insert((asked, runs)).1.clone()
     }
 
     fn curl(&self, method: &str, path: &str) -> Command {

@@ -4,7 +4,20 @@ use std::fs;
 
 use serde_json::Value;
 
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
+
 use super::world::World;
+
+pub(crate) const TESTS: &[Test] = trials![
+    a_second_deployment_changes_nothing,
+    a_change_is_live_when_deploy_returns,
+    what_somebody_else_deployed_is_left_alone,
+    a_file_that_flowc_did_not_write_is_left_alone,
+    an_import_error_is_told_as_ours,
+    a_paused_dag_stays_paused_and_is_not_triggered,
+    delete_leaves_nothing_and_deploy_brings_it_back,
+];
 
 const FLOW: &str = "class NAME(FlowSpec):
     @step
@@ -19,7 +32,6 @@ fn flow(name: &str) -> String {
     FLOW.replace("NAME", name)
 }
 
-#[test]
 fn a_second_deployment_changes_nothing() {
     let Some(world) = World::new(&flow("TwiceFlow")) else {
         return;
@@ -35,7 +47,6 @@ fn a_second_deployment_changes_nothing() {
     assert_eq!(again, written);
 }
 
-#[test]
 fn a_change_is_live_when_deploy_returns() {
     let Some(mut world) = World::new(&flow("ChangedFlow")) else {
         return;
@@ -54,7 +65,6 @@ fn a_change_is_live_when_deploy_returns() {
     assert!(doc.contains(&version[..12]), "{doc}");
 }
 
-#[test]
 fn what_somebody_else_deployed_is_left_alone() {
     let Some(world) = World::new(&flow("ForeignFlow")) else {
         return;
@@ -74,7 +84,6 @@ fn what_somebody_else_deployed_is_left_alone() {
     assert_eq!(world.flowc("deploy", &[]).code, Some(2));
 }
 
-#[test]
 fn a_file_that_flowc_did_not_write_is_left_alone() {
     let Some(world) = World::new(&flow("HandmadeFlow")) else {
         return;
@@ -100,7 +109,6 @@ fn a_file_that_flowc_did_not_write_is_left_alone() {
     );
 }
 
-#[test]
 fn an_import_error_is_told_as_ours() {
     // The zone has the right form; only Airflow knows that there is none of that name.
     let source = flow("BrokenFlow").replace(
@@ -122,7 +130,6 @@ fn an_import_error_is_told_as_ours() {
     world.deploy();
 }
 
-#[test]
 fn a_paused_dag_stays_paused_and_is_not_triggered() {
     let Some(mut world) = World::new(&flow("PausedFlow")) else {
         return;
@@ -139,7 +146,6 @@ fn a_paused_dag_stays_paused_and_is_not_triggered() {
     assert!(refused.stderr.contains("paused"), "{refused:#?}");
 }
 
-#[test]
 fn delete_leaves_nothing_and_deploy_brings_it_back() {
     let Some(world) = World::new(&flow("DeletedFlow")) else {
         return;

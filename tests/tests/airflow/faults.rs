@@ -1,11 +1,25 @@
 //! What goes wrong under a flow: the right end, nothing lost, nothing double, and the cause is told.
 
-use serde_json::json;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
 
 use super::world::World;
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
+pub(crate) const TESTS: &[Test] = trials![
+    a_killed_process_is_an_attempt,
+    a_pod_that_is_deleted_while_it_runs_comes_again,
+    a_pod_that_is_deleted_at_its_start_costs_no_attempt,
+    a_task_without_memory_is_told_as_such,
+    a_busy_store_is_asked_again,
+    a_store_that_denies_is_named,
+];
+
+pub(crate) const ALONE: &[Test] = trials![a_scheduler_that_is_killed_loses_nothing];
+
 fn a_killed_process_is_an_attempt() {
     let flow = "class KilledFlow(FlowSpec):
     @retry(times=1, minutes_between_retries=0)
@@ -38,8 +52,6 @@ const LONG: &str = "class NAME(FlowSpec):
     def end(self):
         pass";
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_pod_that_is_deleted_while_it_runs_comes_again() {
     let Some(world) = World::new(&LONG.replace("NAME", "DeletedPodFlow")) else {
         return;
@@ -52,8 +64,6 @@ fn a_pod_that_is_deleted_while_it_runs_comes_again() {
     ended.done_once("start/t", 2);
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_pod_that_is_deleted_at_its_start_costs_no_attempt() {
     let flow = LONG
         .replace("NAME", "EarlyFlow")
@@ -72,8 +82,6 @@ fn a_pod_that_is_deleted_at_its_start_costs_no_attempt() {
     assert_eq!(ended.attempts()["start/t"].commits, 1);
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_task_without_memory_is_told_as_such() {
     let flow = "class HungryFlow(FlowSpec):
     @kubernetes(memory=150, qos='guaranteed')
@@ -102,8 +110,6 @@ fn a_task_without_memory_is_told_as_such() {
     );
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_scheduler_that_is_killed_loses_nothing() {
     let flow = LONG.replace("NAME", "SchedulerFlow").replace(
         "if current.retry_count == 0:\n            time.sleep(600)",
@@ -124,8 +130,19 @@ fn a_scheduler_that_is_killed_loses_nothing() {
     ended.done_once("end/t", 1);
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
+/// Starts a run with faults of the store that are about this flow alone, and ends them with it.
+fn run_with(faults: &Value, world: &World) -> String {
+    static STORE: Mutex<()> = Mutex::new(());
+    world.deploy();
+    let store = STORE.lock().unwrap_or_else(PoisonError::into_inner);
+    world.airflow.cluster.set_s3_faults(faults);
+    let run = world.trigger(&[]);
+    world.until(&run, |state| matches!(state, "success" | "failed"));
+    world.airflow.cluster.set_s3_faults(&json!({}));
+    drop(store);
+    run
+}
+
 fn a_busy_store_is_asked_again() {
     let flow = "class BusyFlow(FlowSpec):
     @step
@@ -136,23 +153,16 @@ fn a_busy_store_is_asked_again() {
     @step
     def end(self):
         assert self.x == list(range(1000))";
-    let Some(world) = World::alone(flow) else {
+    let Some(world) = World::new(flow) else {
         return;
     };
-    world.deploy();
-    world
-        .airflow
-        .cluster
-        .set_s3_faults(&json!({"unavailable": 0.5}));
-    let run = world.trigger(&[]);
+    let faults = json!({"unavailable": 0.5, "below": "/flows/BusyFlow/"});
+    let run = run_with(&faults, &world);
     let ended = world.wait(&run).succeeded();
-    world.airflow.cluster.set_s3_faults(&json!({}));
     ended.done_once("start/t", 1);
     ended.done_once("end/t", 1);
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_store_that_denies_is_named() {
     let flow = "class DeniedFlow(FlowSpec):
     @step
@@ -162,17 +172,12 @@ fn a_store_that_denies_is_named() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::alone(flow) else {
+    let Some(world) = World::new(flow) else {
         return;
     };
-    world.deploy();
-    world
-        .airflow
-        .cluster
-        .set_s3_faults(&json!({"denied": ["put /flows/DeniedFlow"]}));
-    let run = world.trigger(&[]);
+    let faults = json!({"denied": ["put /flows/DeniedFlow/"]});
+    let run = run_with(&faults, &world);
     let ended = world.wait(&run);
-    world.airflow.cluster.set_s3_faults(&json!({}));
     let status = ended.failed();
     assert!(status.stdout.contains("denied"), "{status:#?}");
 }

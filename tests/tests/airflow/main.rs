@@ -7,3 +7,15 @@ mod faults;
 mod parameters;
 mod runs;
 mod world;
+
+fn main() {
+    // The longest first. Who wants the bed for itself is last, so that nobody waits for it.
+    let modules = [
+        runs::TESTS,
+        parameters::TESTS,
+        faults::TESTS,
+        deploy::TESTS,
+        faults::ALONE,
+    ];
+    flowc_tests::trials::main(12, &modules);
+}

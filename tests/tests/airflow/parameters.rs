@@ -1,107 +1,59 @@
 //! What a user gives is what the step sees, whatever it looks like to what lies between.
 
-use std::fmt::Write as _;
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
+use flowc_tests::values::{arbitrary, flow, given, hostile};
+use serde_json::{Value, json};
 
 use super::world::World;
 
-/// Texts that mean something to a template, a shell, YAML, JSON, Python or Kubernetes.
-const HOSTILE: &[&str] = &[
-    "{{workflow.name}}",
-    "{{=1+1}}",
-    "{{7*7}}",
-    "{% raw %}",
-    "{# x #}",
-    "{{ ti.xcom_pull('start') }}",
-    "$.x",
-    "$$.Execution.Id",
-    "$(id)",
-    "`id`",
-    "$(HOME)",
-    "${HOME}",
-    "$(FLOWC_STORE)",
-    "$$(FLOWC_STORE)",
-    "'; id #",
-    "\"}],\"args\":[\"x",
-    "a\nkey: value",
-    "\u{2028}",
-    "a\u{202e}b",
-    "x.json",
-    "x.sh",
-    "../../etc/passwd",
-    "-rf",
-    "--help",
-    "=cmd",
-    "no",
-    "1e3",
-    "~",
-    "😀",
-    "\\",
-    "\\n",
-    "'\"",
-    " spaces ",
-    "",
+pub(crate) const TESTS: &[Test] = trials![
+    any_value_arrives_through_trigger,
+    any_value_arrives_through_defaults,
+    values_that_no_pod_can_be_given_are_refused,
 ];
 
-/// A flow with one parameter for each text, which it compares with what it should be.
-fn flow(name: &str, default: impl Fn(&str) -> String) -> String {
-    let mut source = format!("class {name}(FlowSpec):\n");
-    let mut checks = String::new();
-    for (number, text) in HOSTILE.iter().enumerate() {
-        let default = default(text);
-        writeln!(
-            source,
-            "    p{number} = Parameter('p{number}', default={default})"
-        )
-        .unwrap();
-        let text = python(text);
-        writeln!(
-            checks,
-            "        assert self.p{number} == {text}, ascii(self.p{number})"
-        )
-        .unwrap();
-    }
-    source.push_str("    whole = Parameter('whole', type=JSONType, default='null')\n");
-    write!(
-        source,
-        "\n    @step\n    def start(self):\n{checks}        print('whole', ascii(self.whole))\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass"
-    )
-    .unwrap();
-    source
+fn world(name: &str, values: &[Value], defaults: bool) -> Option<World> {
+    let world = World::new(&flow(name, values, defaults))?;
+    world.write("expected.json", &json!(values).to_string());
+    let profile = world.airflow.profile("");
+    let package = "[package]\ninclude = [\"expected.json\"]\n";
+    world.write("flowc.toml", &format!("{package}\n{profile}"));
+    Some(world)
 }
 
-/// A Python literal; JSON's escapes are Python's, and its characters beyond ASCII stay.
-fn python(text: &str) -> String {
-    serde_json::to_string(text).unwrap()
-}
-
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
-fn hostile_defaults_arrive_unchanged() {
-    let Some(world) = World::new(&flow("DefaultsFlow", python)) else {
+fn any_value_arrives_through_trigger() {
+    let values = [hostile(), arbitrary()].concat();
+    let Some(world) = world("ValuesFlow", &values, false) else {
         return;
     };
-    world.run(&[]).succeeded();
+    let given = given(&values);
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    world.run(&given).succeeded();
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
-fn hostile_values_arrive_unchanged() {
-    let Some(world) = World::new(&flow("ValuesFlow", |_| "'x'".to_owned())) else {
+fn any_value_arrives_through_defaults() {
+    let values = [hostile(), arbitrary()].concat();
+    if let Some(world) = world("DefaultsFlow", &values, true) {
+        world.run(&[]).succeeded();
+    }
+}
+
+fn values_that_no_pod_can_be_given_are_refused() {
+    let Some(world) = world("LongFlow", &[json!("x"), json!("y")], false) else {
         return;
     };
-    let mut arguments: Vec<String> = Vec::new();
-    for (number, text) in HOSTILE.iter().enumerate() {
-        arguments.push("--param".to_owned());
-        arguments.push(format!("p{number}={text}"));
-    }
-    let whole = "{\"{{7*7}}\": [\"$(id)\", null, 1.5, true, {\"\": \"{% x %}\"}]}";
-    arguments.push("--param".to_owned());
-    arguments.push(format!("whole={whole}"));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ended = world.run(&arguments).succeeded();
-    let logs = world.logs(&ended.run);
+    world.deploy();
+    let long = "x".repeat(60_000);
+    let refused = world.flowc("trigger", &["--p0", &long, "--p1", &long]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(
-        logs.contains("{'{{7*7}}': ['$(id)', None, 1.5, True, {'': '{% x %}'}]}"),
-        "{logs}"
+        refused.stderr.contains("FC5007") && refused.stderr.contains("bytes long"),
+        "{}",
+        refused.stderr
     );
+    // As much as there is room for, beside the names and the other value.
+    let fits = "x".repeat(98_289 - r#"{"p0": "", "p1": "y"}"#.len());
+    world.write("expected.json", &json!([fits, "y"]).to_string());
+    world.run(&["--p0", &fits, "--p1", "y"]).succeeded();
 }

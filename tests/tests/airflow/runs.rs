@@ -1,20 +1,24 @@
 //! Flows run on Airflow with real pods.
 
-use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use flowc_tests::beds::airflow::{Airflow, Version};
-use flowc_tests::beds::kubernetes::Bed;
-use flowc_tests::{repo_root, run, temp_dir};
-
 use flowc_tests::output;
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
 
 use super::world::{World, run_name};
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
+pub(crate) const TESTS: &[Test] = trials![
+    a_tick_starts_a_run_and_the_next_one_gives_way,
+    thirty_tasks_of_a_foreach,
+    retry_timeout_and_catch,
+    a_failure_is_told_by_its_error_line,
+    an_empty_foreach_fails_its_split_step_by_default,
+    an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so,
+    a_stopped_run_ends_its_pods,
+];
+
 fn retry_timeout_and_catch() {
     let flow = "class EndsFlow(FlowSpec):
     @retry(times=2, minutes_between_retries=0)
@@ -53,8 +57,6 @@ fn retry_timeout_and_catch() {
     ended.done_once("end/t", 1);
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_failure_is_told_by_its_error_line() {
     let flow = "class FailingFlow(FlowSpec):
     @step
@@ -74,6 +76,8 @@ fn a_failure_is_told_by_its_error_line() {
         status.stdout.contains("ValueError: no such model"),
         "{status:#?}"
     );
+    let logs = world.logs(&ended.run);
+    assert!(logs.contains("raise ValueError('no such model')"), "{logs}");
     assert_eq!(
         ended.attempts()["start/t"].started,
         1,
@@ -82,8 +86,6 @@ fn a_failure_is_told_by_its_error_line() {
     );
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn thirty_tasks_of_a_foreach() {
     let flow = "class WideFlow(FlowSpec):
     @step
@@ -133,8 +135,6 @@ const EMPTY: &str = "class EmptyFlow(FlowSpec):
     def end(self):
         pass";
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn an_empty_foreach_fails_its_split_step_by_default() {
     let Some(world) = World::new(EMPTY) else {
         return;
@@ -146,8 +146,6 @@ fn an_empty_foreach_fails_its_split_step_by_default() {
     assert!(!attempts.contains_key("total/t"), "{attempts:?}");
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so() {
     let Some(world) = World::new(&EMPTY.replace("EmptyFlow", "EmptyJoinFlow")) else {
         return;
@@ -162,8 +160,6 @@ fn an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so() {
     );
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_stopped_run_ends_its_pods() {
     let flow = "class StoppedFlow(FlowSpec):
     @step
@@ -181,21 +177,25 @@ fn a_stopped_run_ends_its_pods() {
     world.deploy();
     let run = world.trigger(&[]);
     let pod = world.pod_that_says("it runs");
+    let (_, id) = run.split_once('/').unwrap();
+    let status = world.flowc("status", &[id]);
+    assert!(status.stdout.contains(" running for "), "{status:#?}");
     let mut stop = world.airflow.flowc(&["stop", &run, "--target", "airflow"]);
     let stopped = output(stop.current_dir(world.path()));
     assert_eq!(stopped.code, Some(0), "{stopped:#?}");
-    let phase = world.until(&run, |phase| phase != "running");
-    assert_eq!(phase, "stopped");
+    let ended = world.wait(&run);
+    assert_eq!(ended.phase, "stopped");
+    assert!(ended.status().stdout.contains(" stopped after "));
     world.kubectl(&[
         "wait",
         "--for=delete",
         &format!("pod/{pod}"),
         "--timeout=300s",
     ]);
+    // What it had printed until then is kept.
+    assert!(world.logs(&run).contains("it runs"), "{}", world.logs(&run));
 }
 
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
 fn a_tick_starts_a_run_and_the_next_one_gives_way() {
     let flow = "@schedule(cron='* * * * *')
 class TickFlow(FlowSpec):
@@ -247,34 +247,4 @@ class TickFlow(FlowSpec):
         "a flow that runs is not deleted: {deleted:#?}"
     );
     world.stop_all();
-}
-
-#[test]
-#[ignore = "not yet shown to pass together with the others, see tests/beds/airflow/README.md"]
-fn airflow_2_runs_a_flow() {
-    let Some(cluster) = Bed::up() else { return };
-    let airflow = Airflow::up(Version::Two, &cluster);
-    let folder = temp_dir();
-    let example = repo_root().join("examples/hello/flow.py");
-    fs::copy(example, folder.path().join("flow.py")).unwrap();
-    fs::write(folder.path().join("flowc.toml"), airflow.profile("")).unwrap();
-    let flowc = |arguments: &[&str]| {
-        let mut command = airflow.flowc(arguments);
-        run(command.current_dir(folder.path()))
-    };
-    flowc(&["deploy", "flow.py", "--target", "airflow"]);
-    let name = flowc(&[
-        "trigger",
-        "flow.py",
-        "--target",
-        "airflow",
-        "--wait",
-        "--who",
-        "Airflow 2",
-    ]);
-    assert!(name.starts_with("HelloFlow/airflow-manual__"), "{name}");
-    let logs = flowc(&["logs", name.trim()]);
-    assert!(logs.contains("Airflow 2"), "{logs}");
-    flowc(&["delete", "flow.py", "--target", "airflow"]);
-    assert!(!Path::new(&airflow.dags()).join("HelloFlow.py").exists());
 }

@@ -12,7 +12,7 @@ use flowc_tests::{Attempts, Output, Turn, attempts, output, temp_dir};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Tests that make the store or the scheduler fail have the bed for themselves.
+/// Who kills the scheduler has the bed for itself.
 static BED: RwLock<()> = RwLock::new(());
 
 /// Longest time that a run may take; it is here so that a test that hangs ends.
@@ -62,13 +62,18 @@ impl World {
             "import os, signal, sys, time\nfrom metaflow import {names}\n\n{flow}\n\nif __name__ == '__main__':\n    {}()\n",
             self.class
         );
-        fs::write(self.folder.path().join("flow.py"), text).unwrap();
+        self.write("flow.py", &text);
     }
 
     /// Replaces the profile: `more` are lines for the profile itself.
     pub(crate) fn profile(&self, more: &str) {
         let text = self.airflow.profile(more);
-        fs::write(self.folder.path().join("flowc.toml"), text).unwrap();
+        self.write("flowc.toml", &text);
+    }
+
+    /// Replaces a file of the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
     }
 
     /// The DAG's file.
@@ -125,30 +130,30 @@ impl World {
     /// Waits until the run has ended.
     #[track_caller]
     pub(crate) fn wait(&self, run: &str) -> Ended<'_> {
-        let state = self.until(run, |state| {
-            matches!(state, "succeeded" | "failed" | "stopped")
-        });
+        self.until(run, |state| matches!(state, "success" | "failed"));
+        let (_, id) = run.split_once('/').unwrap();
+        let output = self.flowc("status", &[id, "--json"]);
+        let status: Value =
+            serde_json::from_str(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output:#?}"));
         Ended {
             world: self,
             run: run.to_owned(),
-            phase: state,
+            phase: status["phase"].as_str().unwrap().to_owned(),
         }
     }
 
-    /// Looks at the run's phase until it is as wanted.
+    /// Looks at the run's state in Airflow until it is as wanted.
     #[track_caller]
-    pub(crate) fn until(&self, run: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let (_, id) = run.split_once('/').unwrap();
+    pub(crate) fn until(&self, run: &str, wanted: impl Fn(&str) -> bool) {
+        let (_, id) = run.split_once("/airflow-").unwrap();
         let begun = Instant::now();
         loop {
-            let output = self.flowc("status", &[id, "--json"]);
-            let status: Value = serde_json::from_str(&output.stdout)
-                .unwrap_or_else(|why| panic!("{why}: {output:#?}"));
-            let phase = status["phase"].as_str().unwrap().to_owned();
-            if wanted(&phase) {
-                return phase;
+            let runs = self.airflow.dag_runs();
+            let found = runs.iter().find(|run| run["dag_run_id"] == id);
+            if found.is_some_and(|run| wanted(run["state"].as_str().unwrap())) {
+                return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{run}: {output:#?}");
+            assert!(begun.elapsed() < PATIENCE, "{run}: {found:#?}");
             thread::sleep(Duration::from_secs(1));
         }
     }
@@ -169,8 +174,9 @@ impl World {
     /// The DAG's runs as Airflow tells them: `dag_run_id`, `state`.
     #[track_caller]
     pub(crate) fn dag_runs(&self) -> Vec<Value> {
-        let answer = self.dag("GET", "/dagRuns", &Value::Null);
-        answer["dag_runs"].as_array().unwrap().clone()
+        let mut runs = self.airflow.dag_runs();
+        runs.retain(|run| run["dag_id"] == self.dag_id());
+        runs
     }
 
     /// Pauses the DAG and stops its runs, so that its schedule troubles no other test.
@@ -185,11 +191,13 @@ impl World {
         }
     }
 
-    /// What a run printed.
+    /// What a run printed on both streams.
     #[track_caller]
     pub(crate) fn logs(&self, run: &str) -> String {
         let mut logs = self.airflow.flowc(&["logs", run]);
-        flowc_tests::run(logs.current_dir(self.path()))
+        let output = output(logs.current_dir(self.path()));
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        output.stdout + &output.stderr
     }
 
     /// The flow's folder.
@@ -221,7 +229,7 @@ impl World {
                 }
             }
             assert!(begun.elapsed() < PATIENCE, "no such pod of {}", self.class);
-            thread::sleep(Duration::from_millis(300));
+            thread::sleep(Duration::from_millis(500));
         }
     }
 
@@ -238,7 +246,7 @@ impl World {
 pub(crate) struct Ended<'a> {
     world: &'a World,
     pub(crate) run: String,
-    phase: String,
+    pub(crate) phase: String,
 }
 
 impl Ended<'_> {
