@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flowc_tests::beds::airflow::{Airflow, Version};
 use flowc_tests::beds::argo::Argo;
 use flowc_tests::beds::{aws, kubernetes};
 use flowc_tests::{flowc, metaflow_python, repo_root, run, temp_dir};
@@ -75,6 +76,11 @@ pub(crate) trait Executor {
 
     /// The store's bucket.
     fn bucket(&self) -> String;
+
+    /// Whether the example is run on it.
+    fn takes(&self, _case: &Case) -> bool {
+        true
+    }
 
     /// What whoever owns the orchestrator does before the first deployment.
     fn prepare(&self, _case: &Case) {}
@@ -273,16 +279,72 @@ fn bucket(store: &str) -> String {
     store.trim_start_matches("s3://").to_owned()
 }
 
-/// Every orchestrator.
-pub(crate) fn all(argo: &Argo) -> Vec<Box<dyn Executor + '_>> {
-    let aws = aws::Bed::up_with(&argo.bed.python());
-    let step_functions = OnStepFunctions {
-        workshop: workshop(&aws.profile("env = { AWS_EC2_METADATA_DISABLED = \"true\" }")),
-        bed: aws,
-    };
-    let on_argo = OnArgo {
-        workshop: workshop(&argo.bed.profile(argo.namespace, "")),
-        argo,
-    };
-    vec![Box::new(step_functions), Box::new(on_argo)]
+/// Airflow with its Kubernetes operator, whose pods are the cluster's.
+struct OnAirflow<'a> {
+    airflow: Airflow<'a>,
+    version: Version,
+    workshop: TempDir,
 }
+
+impl<'a> OnAirflow<'a> {
+    fn new(version: Version, argo: &'a Argo) -> Self {
+        let airflow = Airflow::up(version, &argo.bed);
+        Self {
+            version,
+            workshop: workshop(&airflow.profile("")),
+            airflow,
+        }
+    }
+}
+
+impl Executor for OnAirflow<'_> {
+    fn name(&self) -> String {
+        match self.version {
+            Version::Two => "airflow 2.11".to_owned(),
+            Version::Three => "airflow 3.3".to_owned(),
+        }
+    }
+
+    fn target(&self) -> &'static str {
+        "airflow"
+    }
+
+    fn workshop(&self) -> &Path {
+        self.workshop.path()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        self.airflow.command(program)
+    }
+
+    fn bucket(&self) -> String {
+        bucket(&self.airflow.cluster.store())
+    }
+
+    /// The file is the same for both versions; the older one shows with one flow that it takes it.
+    fn takes(&self, case: &Case) -> bool {
+        self.version == Version::Three || case.name == "statistics"
+    }
+}
+
+/// Starts an orchestrator.
+type Start = for<'a> fn(&'a Argo) -> Box<dyn Executor + 'a>;
+
+/// Every orchestrator.
+pub(crate) const ALL: [Start; 4] = [
+    |argo| {
+        let bed = aws::Bed::up_with(&argo.bed.python());
+        Box::new(OnStepFunctions {
+            workshop: workshop(&bed.profile("env = { AWS_EC2_METADATA_DISABLED = \"true\" }")),
+            bed,
+        })
+    },
+    |argo| {
+        Box::new(OnArgo {
+            workshop: workshop(&argo.bed.profile(argo.namespace, "")),
+            argo,
+        })
+    },
+    |argo| Box::new(OnAirflow::new(Version::Three, argo)),
+    |argo| Box::new(OnAirflow::new(Version::Two, argo)),
+];

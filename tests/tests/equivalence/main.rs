@@ -9,14 +9,16 @@
 mod executors;
 
 use std::fmt::Write as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use flowc_tests::beds::argo::Argo;
 use flowc_tests::{metaflow_python, repo_root, report};
 use serde_json::{Value, json};
 
-use crate::executors::Local;
+use crate::executors::{Executor, Local};
 
 /// An example and the parameters that it gets.
 struct Case {
@@ -63,52 +65,96 @@ impl Case {
     }
 }
 
+/// What became of an example on an executor: a cell of the table, and what is wrong.
+#[derive(Default)]
+struct Cell {
+    text: String,
+    wrong: Option<String>,
+}
+
 #[test]
 fn every_example_means_the_same_on_every_executor() {
     let Some(argo) = Argo::up("argo") else {
         return;
     };
     let local = Local::new(&argo.bed);
-    let executors = executors::all(&argo);
-    let mut table =
-        String::from("example × executor: run, artifacts compared with the local run\n");
-    let mut wrong = Vec::new();
-    for case in CASES {
-        let ours = local.run(case);
-        writeln!(table, "{}\n    {:<16} {ours}", case.name, "local").unwrap();
-        for executor in &executors {
-            let name = executor.name();
-            let run = match executor.run(case) {
-                Ok(run) => run,
-                Err(said) => {
-                    writeln!(table, "    {name:<16} failed").unwrap();
-                    wrong.push(format!("{} on {name}: {said}", case.name));
-                    continue;
-                }
-            };
-            let found = compare(case, &local, &ours, &executor.store(case), &run);
-            writeln!(
-                table,
-                "    {name:<16} {run}: {} tasks, {} artifacts, {} of them equal by value",
-                found["tasks"],
-                found["artifacts"],
-                found["equal_by_value"].as_array().map_or(0, Vec::len),
-            )
-            .unwrap();
-            let none = found["artifacts"].as_u64().unwrap_or(0) == 0;
-            if none || found["equal"] != json!(true) {
-                wrong.push(format!("{} on {name}: {:#}", case.name, found["different"]));
-            }
-            if let Err(said) = executor.read_by_client(case, &run) {
-                wrong.push(format!(
-                    "{} on {name}, Metaflow's client: {said}",
-                    case.name
-                ));
-            }
-        }
-    }
-    report(&table);
+    let ours: Vec<String> = CASES.iter().map(|case| local.run(case)).collect();
+    // Each executor takes its time to come up and then mostly waits for pods.
+    let columns: Vec<(String, Vec<Cell>)> = thread::scope(|scope| {
+        let started: Vec<_> = executors::ALL
+            .iter()
+            .map(|start| scope.spawn(|| column(&*start(&argo), &local, &ours)))
+            .collect();
+        let joined = started.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|column| column.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    report(&table(&ours, &columns));
+    let wrong: Vec<&str> = columns
+        .iter()
+        .flat_map(|(_, cells)| cells)
+        .filter_map(|cell| cell.wrong.as_deref())
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Runs the examples on an executor, and compares what they leave with the local runs.
+fn column(executor: &dyn Executor, local: &Local, ours: &[String]) -> (String, Vec<Cell>) {
+    let name = executor.name();
+    let cells = CASES.iter().zip(ours).map(|(case, ours)| {
+        if !executor.takes(case) {
+            return Cell::default();
+        }
+        let run = match executor.run(case) {
+            Ok(run) => run,
+            Err(said) => {
+                return Cell {
+                    text: "failed".to_owned(),
+                    wrong: Some(format!("{} on {name}: {said}", case.name)),
+                };
+            }
+        };
+        let found = compare(case, local, ours, &executor.store(case), &run);
+        let artifacts = found["artifacts"].as_u64().unwrap_or(0);
+        let mut wrong = Vec::new();
+        if artifacts == 0 || found["equal"] != json!(true) {
+            wrong.push(format!("{} on {name}: {:#}", case.name, found["different"]));
+        }
+        if let Err(said) = executor.read_by_client(case, &run) {
+            wrong.push(format!(
+                "{} on {name}, Metaflow's client: {said}",
+                case.name
+            ));
+        }
+        Cell {
+            text: format!("{run}: {artifacts}"),
+            wrong: (!wrong.is_empty()).then(|| wrong.join("\n")),
+        }
+    });
+    let cells = cells.collect();
+    (name, cells)
+}
+
+/// A row for each example, a column for each executor: the run, and how many artifacts were compared with the local run.
+fn table(ours: &[String], columns: &[(String, Vec<Cell>)]) -> String {
+    let mut rows = vec![vec!["run: artifacts".to_owned(), "local".to_owned()]];
+    rows[0].extend(columns.iter().map(|(name, _)| name.clone()));
+    for (number, (case, ours)) in CASES.iter().zip(ours).enumerate() {
+        let mut row = vec![case.name.to_owned(), ours.clone()];
+        row.extend(columns.iter().map(|(_, cells)| cells[number].text.clone()));
+        rows.push(row);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let mut table = String::new();
+    for row in &rows {
+        for (text, width) in row.iter().zip(&widths) {
+            write!(table, "{text:<width$}  ").unwrap();
+        }
+        table.push('\n');
+    }
+    table
 }
 
 /// Compares the artifacts of two runs of one flow.
