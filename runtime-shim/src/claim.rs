@@ -267,7 +267,7 @@ impl Claim<'_> {
             ("_success", "<class 'bool'>", known::boolean(false)),
         ];
         for (name, ty, pickle) in marks {
-            outputs.small(name, ty.to_owned(), pickle).await?;
+            outputs.small(name, ty.to_owned(), pickle, &[]).await?;
         }
         outputs.save().await
     }

@@ -102,7 +102,7 @@ impl<'a> Outputs<'a> {
                 let pickle = STANDARD
                     .decode(data)
                     .map_err(|error| broken(&format!("artifact `{name}` is no base64: {error}")))?;
-                self.small(&name, ty, pickle).await
+                self.small(&name, ty, pickle, inputs).await
             }
             (None, Some(path), Some(size), None, None) => {
                 let path = Path::new(&path);
@@ -132,16 +132,19 @@ impl<'a> Outputs<'a> {
         }
     }
 
-    /// Takes a small pickle.
+    /// Takes a small pickle. What user code read and left as it was is in the store already, since a parent's commit says so.
     pub(crate) async fn small(
         &mut self,
         name: &str,
         ty: String,
         pickle: Vec<u8>,
+        inputs: &[Input],
     ) -> Result<(), TaskError> {
         let key = key_of(&pickle);
         self.enter(name.to_owned(), key.clone(), ty, pickle.len() as u64);
-        if self.known_saved && self.known.contains(&key) {
+        let is_known = self.known_saved && self.known.contains(&key);
+        let mut of_inputs = inputs.iter().filter_map(|input| input.objects.as_ref());
+        if is_known || of_inputs.any(|objects| objects.values().any(|object| object.key == key)) {
             return Ok(());
         }
         self.waiting_size += pickle.len();

@@ -28,6 +28,7 @@ class CloudFlow(FlowSpec):
         self.noise = os.urandom(20_000_000)
         self.text = b"0123456789" * 1_000_000
         self.size = 20_000_000
+        self.words = ["a list", "may have changed"]
         self.next(self.middle)
 
     @step
@@ -39,6 +40,7 @@ class CloudFlow(FlowSpec):
     @step
     def end(self):
         assert len(self.noise) == self.size and self.text == b"0123456789" * 1_000_000
+        assert len(self.words) == 2
         print("the answer is", self.answer)
 
 if __name__ == "__main__":
@@ -80,6 +82,11 @@ fn a_flow_runs_on_s3_within_its_requests() {
         }
         if step == "end" {
             assert_eq!(output.stdout, b"the answer is 42\n");
+            // It read all artifacts and changed none.
+            let saved = requests
+                .iter()
+                .find(|line| line.contains("PUT") && line.contains("/CloudFlow/data/"));
+            assert_eq!(saved, None, "{requests:#?}");
         }
     }
     let log = runtime
