@@ -183,6 +183,11 @@ pub trait Operator: Send + Sync {
     /// The state of the run with this run id; `None` if the orchestrator knows no such run (any more).
     async fn state(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError>;
 
+    /// As [`Operator::state`], without `troubles`: what somebody asks again and again until the run has ended.
+    async fn outline(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError> {
+        self.state(flow, run).await
+    }
+
     /// Asks the orchestrator to end a run; its tasks get SIGTERM. The answer is the state before that.
     async fn stop(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError>;
 

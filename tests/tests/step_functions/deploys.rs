@@ -268,3 +268,20 @@ fn nobody_answering_is_said() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("does not answer"), "{said}");
 }
+
+/// A history has up to 25 000 events, and whoever waits asks every few seconds.
+#[test]
+fn waiting_for_a_run_does_not_read_its_history_again_and_again() {
+    let bed = Bed::up();
+    let slow = "import time\nfrom metaflow import FlowSpec, step\n\n\nclass SlowFlow(FlowSpec):\n    \
+        @step\n    def start(self):\n        time.sleep(4)\n        self.next(self.end)\n\n    \
+        @step\n    def end(self):\n        pass\n\n\nif __name__ == '__main__':\n    SlowFlow()\n";
+    let world = World::new(&bed, slow, "");
+    world.deploy();
+    world.trigger(&[]).assert("succeeded");
+    let requests = bed.requests();
+    let count = |action: &str| requests[action].as_u64().unwrap_or(0);
+    assert!(count("states:DescribeExecution") > 5, "{requests}");
+    // Once at the end, and once for `flowc status`.
+    assert_eq!(count("states:GetExecutionHistory"), 2, "{requests}");
+}

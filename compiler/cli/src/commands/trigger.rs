@@ -145,9 +145,10 @@ async fn wait(
     let mut pause = Duration::from_millis(250);
     loop {
         let flow = deployed.flow()?;
-        if let Some(state) = operator.state(flow, &run.id).await? {
+        if let Some(state) = operator.outline(flow, &run.id).await? {
             if state.phase.is_end() {
-                return Ok(state);
+                let whole = operator.state(flow, &run.id).await?;
+                return Ok(whole.unwrap_or(state));
             }
             let phase = state.phase;
             let reason = state

@@ -146,6 +146,24 @@ impl AirflowOperator {
         Ok(None)
     }
 
+    /// The run as the server lists it, and what keeps it from starting.
+    async fn seen(
+        &self,
+        flow: FlowRef<'_>,
+        run: &str,
+    ) -> Result<Option<runs::DagRun>, DeployError> {
+        let Some(mut found) = self.find(flow, run).await? else {
+            return Ok(None);
+        };
+        if found.state.phase == Phase::Pending
+            && let Some(dag) = Dag::find(self.api()?, &found.dag_id).await?
+            && dag.paused
+        {
+            found.state.reason = Some("the DAG is paused in Airflow".to_owned());
+        }
+        Ok(Some(found))
+    }
+
     /// What is known of a DAG, checked for who may touch it.
     async fn live(&self, dag_id: &str, foreign: Foreign) -> Result<Live, DeployError> {
         let folder = self.folder()?;
@@ -342,18 +360,15 @@ impl Operator for AirflowOperator {
     }
 
     async fn state(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError> {
-        let api = self.api()?;
-        let Some(mut found) = self.find(flow, run).await? else {
+        let Some(mut found) = self.seen(flow, run).await? else {
             return Ok(None);
         };
-        if found.state.phase == Phase::Pending
-            && let Some(dag) = Dag::find(api, &found.dag_id).await?
-            && dag.paused
-        {
-            found.state.reason = Some("the DAG is paused in Airflow".to_owned());
-        }
-        found.state.troubles = troubles::troubles(api, &found).await?;
+        found.state.troubles = troubles::troubles(self.api()?, &found).await?;
         Ok(Some(found.state))
+    }
+
+    async fn outline(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError> {
+        Ok(self.seen(flow, run).await?.map(|found| found.state))
     }
 
     async fn stop(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError> {

@@ -140,6 +140,10 @@ impl Operator for StepFunctionsOperator {
         runs::state(&self.clients, &self.profile, flow, run).await
     }
 
+    async fn outline(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError> {
+        runs::outline(&self.clients, &self.profile, flow, run).await
+    }
+
     async fn stop(&self, flow: FlowRef<'_>, run: &str) -> Result<Option<RunState>, DeployError> {
         runs::stop(&self.clients, &self.profile, flow, run).await
     }

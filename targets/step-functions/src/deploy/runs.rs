@@ -199,6 +199,17 @@ pub(super) async fn state(
     Ok(Some(state))
 }
 
+/// The same without its history, which is long.
+pub(super) async fn outline(
+    clients: &Clients,
+    profile: &Profile,
+    flow: FlowRef<'_>,
+    run: &str,
+) -> Result<Option<RunState>, DeployError> {
+    let found = find(clients, profile, flow, run).await?;
+    Ok(found.map(|execution| described(profile, &execution)))
+}
+
 /// Ends the execution, which terminates its jobs and the children of its maps.
 pub(super) async fn stop(
     clients: &Clients,
