@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod costs;
 mod deploy;
 mod ends;
 mod faults;
