@@ -10,6 +10,10 @@ use indexmap::IndexMap;
 
 use crate::layout::Expr;
 
+/// Pause between two looks at whether a pod has started, seconds.
+/// The provider's own is 5, which a step of a second has to wait for: nobody looks for its end any earlier.
+const START_CHECK_S: u32 = 2;
+
 /// Attributes of `@kubernetes` that this module maps, besides the amounts in [`Resources`].
 pub(crate) const ATTRIBUTES: &[&str] = &[
     "image",
@@ -130,6 +134,7 @@ pub(crate) fn defaults(options: &Options) -> Vec<(String, Expr)> {
         "startup_timeout_seconds",
         Expr::int(airflow.startup_timeout_s),
     ));
+    defaults.push(("startup_check_interval_seconds", Expr::int(START_CHECK_S)));
     defaults
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

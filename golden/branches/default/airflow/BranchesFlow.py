@@ -24,7 +24,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Prices an order in three independent branches and joins what they found.
 
-flowc version `eba61c8927a2`
+flowc version `a1b5bfbd2493`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -55,6 +55,7 @@ DEFAULTS = {
     "image": "python:3.12-slim",
     "namespace": "default",
     "startup_timeout_seconds": 600,
+    "startup_check_interval_seconds": 2,
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
 }

@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Greets someone: the smallest flow that passes a value from step to step.
 
-flowc version `dd7f9b842d58`
+flowc version `d5d876974103`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -54,6 +54,7 @@ DEFAULTS = {
     "image": "python:3.12-slim",
     "namespace": "default",
     "startup_timeout_seconds": 600,
+    "startup_check_interval_seconds": 2,
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
 }

@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Trains several classifiers on the same data and keeps the best one.
 
-flowc version `c7908a9b62be`
+flowc version `9f904badd146`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -54,6 +54,7 @@ DEFAULTS = {
     "image": "python:3.12-slim",
     "namespace": "default",
     "startup_timeout_seconds": 600,
+    "startup_check_interval_seconds": 2,
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
 }

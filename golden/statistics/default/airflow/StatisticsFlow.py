@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Summarises the Palmer penguins, one task per species.
 
-flowc version `3a9ef80a8cbf`
+flowc version `a8718a4ebf58`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -54,6 +54,7 @@ DEFAULTS = {
     "image": "python:3.12-slim",
     "namespace": "default",
     "startup_timeout_seconds": 600,
+    "startup_check_interval_seconds": 2,
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
 }
