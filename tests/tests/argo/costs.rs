@@ -54,8 +54,7 @@ fn of_pod<'a>(requests: &'a [Value], run: &str, step: &str) -> Vec<&'a Value> {
         .iter()
         .filter(|request| &request["from"] == from)
         .collect();
-    for request in &of_pod {
-        println!("{step}: {request}");
-    }
+    let lines = of_pod.iter().map(|request| format!("{step}: {request}\n"));
+    flowc_tests::report(&lines.collect::<String>());
     of_pod
 }
