@@ -6,10 +6,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::IMPOSSIBLE;
 use crate::{repo_root, run, shim, temp_dir};
-
-/// Exit code of `bed` where the machine cannot have it.
-const IMPOSSIBLE: i32 = 77;
 
 /// A running cluster; it ends with this value.
 #[derive(Debug)]

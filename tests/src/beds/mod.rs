@@ -9,6 +9,9 @@ pub mod aws;
 pub mod kubernetes;
 pub mod moto;
 
+/// Exit code of a bed's script where the machine cannot have it.
+const IMPOSSIBLE: i32 = 77;
+
 /// Starts what ends beds, each by its script and folder, when this process ends in whatever way: its end of the pipe to the
 /// guard closes then. For beds in a static, which is never dropped.
 fn guard(beds: &[(&Path, &Path)]) -> Child {

@@ -287,13 +287,13 @@ struct OnAirflow<'a> {
 }
 
 impl<'a> OnAirflow<'a> {
-    fn new(version: Version, argo: &'a Argo) -> Self {
-        let airflow = Airflow::up(version, &argo.bed);
-        Self {
+    fn new(version: Version, argo: &'a Argo) -> Option<Self> {
+        let airflow = Airflow::up(version, &argo.bed)?;
+        Some(Self {
             version,
             workshop: workshop(&airflow.profile("")),
             airflow,
-        }
+        })
     }
 }
 
@@ -327,24 +327,24 @@ impl Executor for OnAirflow<'_> {
     }
 }
 
-/// Starts an orchestrator.
-type Start = for<'a> fn(&'a Argo) -> Box<dyn Executor + 'a>;
+/// Starts an orchestrator; `None` if this machine cannot have it.
+type Start = for<'a> fn(&'a Argo) -> Option<Box<dyn Executor + 'a>>;
 
 /// Every orchestrator.
 pub(crate) const ALL: [Start; 4] = [
     |argo| {
         let bed = aws::Bed::up_with(&argo.bed.python());
-        Box::new(OnStepFunctions {
+        Some(Box::new(OnStepFunctions {
             workshop: workshop(&bed.profile("env = { AWS_EC2_METADATA_DISABLED = \"true\" }")),
             bed,
-        })
+        }))
     },
     |argo| {
-        Box::new(OnArgo {
+        Some(Box::new(OnArgo {
             workshop: workshop(&argo.bed.profile(argo.namespace, "")),
             argo,
-        })
+        }))
     },
-    |argo| Box::new(OnAirflow::new(Version::Three, argo)),
-    |argo| Box::new(OnAirflow::new(Version::Two, argo)),
+    |argo| Some(Box::new(OnAirflow::new(Version::Three, argo)?)),
+    |argo| Some(Box::new(OnAirflow::new(Version::Two, argo)?)),
 ];

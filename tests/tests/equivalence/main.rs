@@ -83,11 +83,11 @@ fn every_example_means_the_same_on_every_executor() {
     let columns: Vec<(String, Vec<Cell>)> = thread::scope(|scope| {
         let started: Vec<_> = executors::ALL
             .iter()
-            .map(|start| scope.spawn(|| column(&*start(&argo), &local, &ours)))
+            .map(|start| scope.spawn(|| Some(column(&*start(&argo)?, &local, &ours))))
             .collect();
         let joined = started.into_iter().map(thread::ScopedJoinHandle::join);
         joined
-            .map(|column| column.unwrap_or_else(|panic| resume_unwind(panic)))
+            .filter_map(|column| column.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
     report(&table(&ours, &columns));
