@@ -2,9 +2,21 @@
 
 use std::path::Path;
 
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
 use flowc_tests::{Output, output};
 
 use super::world::World;
+
+pub(crate) const TESTS: &[Test] = trials![
+    a_second_deployment_moves_no_resource_version,
+    a_change_is_named_and_only_it_is_sent,
+    what_the_bundle_no_longer_has_is_deleted,
+    what_somebody_else_deployed_is_left_alone,
+    an_interrupted_deployment_leaves_the_old_version_and_is_completed_by_the_next,
+    what_is_missing_in_the_world_is_named,
+    a_missing_permission_is_named,
+];
 
 const FLOW: &str = "@schedule(daily=True)
 class NAME(FlowSpec):
@@ -40,7 +52,6 @@ impl World {
     }
 }
 
-#[test]
 fn a_second_deployment_moves_no_resource_version() {
     let Some(world) = World::new(&flow("TwiceFlow")) else {
         return;
@@ -56,7 +67,6 @@ fn a_second_deployment_moves_no_resource_version() {
     assert_eq!(world.versions("twiceflow"), versions);
 }
 
-#[test]
 fn a_change_is_named_and_only_it_is_sent() {
     let Some(world) = World::new(&flow("ChangedFlow")) else {
         return;
@@ -89,7 +99,6 @@ fn a_change_is_named_and_only_it_is_sent() {
     assert_eq!(moved, [false, false, false, true, false]);
 }
 
-#[test]
 fn what_the_bundle_no_longer_has_is_deleted() {
     let Some(world) = World::new(&flow("PrunedFlow")) else {
         return;
@@ -115,7 +124,6 @@ fn what_the_bundle_no_longer_has_is_deleted() {
     assert!(!world.versions("prunedflow")[3].is_empty());
 }
 
-#[test]
 fn what_somebody_else_deployed_is_left_alone() {
     let Some(world) = World::new(&flow("ForeignFlow")) else {
         return;
@@ -168,7 +176,6 @@ metadata: {name: no-templates}
 spec: {policyName: no-templates, validationActions: [Deny]}
 "#;
 
-#[test]
 fn an_interrupted_deployment_leaves_the_old_version_and_is_completed_by_the_next() {
     let Some(world) = World::new(&flow("BrokenFlow")) else {
         return;
@@ -213,7 +220,6 @@ fn an_interrupted_deployment_leaves_the_old_version_and_is_completed_by_the_next
     assert_ne!(complete[3], after[3]);
 }
 
-#[test]
 fn what_is_missing_in_the_world_is_named() {
     let Some(world) = World::new(&flow("MissingFlow")) else {
         return;
@@ -251,7 +257,6 @@ fn what_is_missing_in_the_world_is_named() {
     );
 }
 
-#[test]
 fn a_missing_permission_is_named() {
     let Some(world) = World::new(&flow("DeniedFlow")) else {
         return;

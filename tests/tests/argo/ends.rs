@@ -1,8 +1,17 @@
 //! How tasks end: retried, caught, out of time, stopped.
 
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
+
 use super::world::World;
 
-#[test]
+pub(crate) const TESTS: &[Test] = trials![
+    user_code_is_started_as_often_as_retry_says,
+    a_failure_ends_the_run_and_status_tells_the_line,
+    a_timeout_is_caught,
+    a_stopped_run_starts_nothing_more,
+];
+
 fn user_code_is_started_as_often_as_retry_says() {
     let flow = "class RetryFlow(FlowSpec):
     @retry(times=2, minutes_between_retries=0)
@@ -33,7 +42,6 @@ fn user_code_is_started_as_often_as_retry_says() {
     assert_eq!(ended.pods(), 5);
 }
 
-#[test]
 fn a_failure_ends_the_run_and_status_tells_the_line() {
     let flow = "class FailingFlow(FlowSpec):
     @retry(times=1, minutes_between_retries=0)
@@ -63,7 +71,6 @@ fn a_failure_ends_the_run_and_status_tells_the_line() {
     );
 }
 
-#[test]
 fn a_timeout_is_caught() {
     let flow = "class TimeoutFlow(FlowSpec):
     @step
@@ -96,7 +103,6 @@ fn a_timeout_is_caught() {
     );
 }
 
-#[test]
 fn a_stopped_run_starts_nothing_more() {
     let flow = "class StoppedFlow(FlowSpec):
     @retry(times=3, minutes_between_retries=0)
@@ -115,9 +121,10 @@ fn a_stopped_run_starts_nothing_more() {
     world.deploy();
     let run = world.trigger(&[]);
     world.pod_that_says(&run, "waiting for its end");
-    let mut stop = world.argo.flowc(&["stop", &run, "--target", "argo"]);
-    let stop = flowc_tests::output(stop.current_dir(world.path()));
-    assert_eq!(stop.code, Some(0), "{stop:#?}");
+    let (_, id) = run.split_once('/').unwrap();
+    let going_on = world.flowc("status", &[id]);
+    assert!(going_on.stdout.contains("running for"), "{going_on:#?}");
+    world.stop(&run);
     let ended = world.wait(&run).failed();
     let status = ended.status();
     assert!(
@@ -125,4 +132,9 @@ fn a_stopped_run_starts_nothing_more() {
         "{status:#?}"
     );
     assert_eq!(ended.attempts()["start/t"].started, 1);
+    // What it printed until then has reached the store.
+    let mut logs = world.argo.flowc(&["logs", &run]);
+    let logs = flowc_tests::output(logs.current_dir(world.path()));
+    assert_eq!(logs.code, Some(0), "{logs:#?}");
+    assert!(logs.stdout.contains("waiting for its end"), "{logs:#?}");
 }

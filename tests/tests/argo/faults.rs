@@ -2,12 +2,27 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
 
 use super::world::{Ended, World};
+
+pub(crate) const TESTS: &[Test] = trials![
+    a_killed_process_is_started_again,
+    a_pod_that_is_deleted_while_it_runs_is_made_again,
+    a_pod_that_is_deleted_seconds_after_its_start_is_made_again,
+    a_task_that_is_out_of_memory_is_told,
+    half_of_the_requests_to_the_store_fail,
+    a_store_that_denies_access_is_told,
+];
+
+pub(crate) const ALONE: &[Test] = trials![a_controller_that_is_restarted_goes_on];
 
 /// A flow whose first step says so when it has begun for the first time, and then takes as long as it takes to break it.
 fn flow(name: &str, decorators: &str) -> String {
@@ -46,7 +61,6 @@ fn recovered(ended: &Ended<'_>) {
     );
 }
 
-#[test]
 fn a_killed_process_is_started_again() {
     let Some(world) = World::new(&flow("KilledFlow", RETRY)) else {
         return;
@@ -79,7 +93,6 @@ fn a_killed_process_is_started_again() {
     recovered(&ended);
 }
 
-#[test]
 fn a_pod_that_is_deleted_while_it_runs_is_made_again() {
     let Some(world) = World::new(&flow("DeletedFlow", RETRY)) else {
         return;
@@ -87,14 +100,14 @@ fn a_pod_that_is_deleted_while_it_runs_is_made_again() {
     world.deploy();
     let run = world.trigger(&[]);
     let pod = world.pod_that_says(&run, "DeletedFlow has begun");
-    // For ten seconds Argo takes a missing pod for one that has not come yet.
+    // For ten seconds Argo takes a missing pod for one that has not come yet. Later it is an error of the attempt, which all the
+    // same comes again under its number where Argo's executor had no time to report.
     thread::sleep(Duration::from_secs(12));
     world.kubectl(&["delete", "pod", &pod, "--force", "--grace-period=0"]);
     let ended = world.wait(&run).succeeded();
     recovered(&ended);
 }
 
-#[test]
 fn a_pod_that_is_deleted_seconds_after_its_start_is_made_again() {
     let Some(world) = World::new(&flow("EarlyFlow", RETRY)) else {
         return;
@@ -105,9 +118,9 @@ fn a_pod_that_is_deleted_seconds_after_its_start_is_made_again() {
     world.kubectl(&["delete", "pod", &pod, "--force", "--grace-period=0"]);
     let ended = world.wait(&run).succeeded();
     recovered(&ended);
+    assert_eq!(ended.pods(), 2, "the same attempt of `start` came again");
 }
 
-#[test]
 fn a_task_that_is_out_of_memory_is_told() {
     let flow = "class MemoryFlow(FlowSpec):
     @kubernetes(memory=256, qos='Guaranteed')
@@ -136,7 +149,6 @@ fn a_task_that_is_out_of_memory_is_told() {
     );
 }
 
-#[test]
 fn a_controller_that_is_restarted_goes_on() {
     let flow = "class RestartFlow(FlowSpec):
     @step
@@ -176,7 +188,18 @@ fn a_controller_that_is_restarted_goes_on() {
     }
 }
 
-#[test]
+/// Runs the flow with faults of the store that are about this flow alone, and ends them with it.
+fn run_with<'a>(faults: &Value, world: &'a World) -> Ended<'a> {
+    static STORE: Mutex<()> = Mutex::new(());
+    world.deploy();
+    let _store = STORE.lock().unwrap_or_else(PoisonError::into_inner);
+    world.argo.bed.set_s3_faults(faults);
+    let run = world.trigger(&[]);
+    let ended = world.wait(&run);
+    world.argo.bed.set_s3_faults(&json!({}));
+    ended
+}
+
 fn half_of_the_requests_to_the_store_fail() {
     let flow = "class BusyFlow(FlowSpec):
     @step
@@ -198,21 +221,16 @@ fn half_of_the_requests_to_the_store_fail() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::alone(flow) else {
+    let Some(world) = World::new(flow) else {
         return;
     };
-    world.deploy();
-    let run = world.trigger(&[]);
-    world.argo.bed.set_s3_faults(&json!({"unavailable": 0.5}));
-    let ended = world.wait(&run);
-    world.argo.bed.set_s3_faults(&json!({}));
-    let ended = ended.succeeded();
+    let faults = json!({"unavailable": 0.5, "below": "/flows/BusyFlow/"});
+    let ended = run_with(&faults, &world).succeeded();
     for (task, attempts) in ended.attempts() {
         assert_eq!(attempts.commits, 1, "{task}");
     }
 }
 
-#[test]
 fn a_store_that_denies_access_is_told() {
     let flow = "class RefusedFlow(FlowSpec):
     @step
@@ -222,19 +240,12 @@ fn a_store_that_denies_access_is_told() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::alone(flow) else {
+    let Some(world) = World::new(flow) else {
         return;
     };
-    world.deploy();
-    world
-        .argo
-        .bed
-        .set_s3_faults(&json!({"denied": ["put /flows/RefusedFlow"]}));
-    let run = world.trigger(&[]);
-    let ended = world.wait(&run);
+    let faults = json!({"denied": ["put /flows/RefusedFlow/"]});
+    let ended = run_with(&faults, &world).failed();
     let status = ended.status();
-    world.argo.bed.set_s3_faults(&json!({}));
-    let ended = ended.failed();
     assert_eq!(
         ended.pods(),
         1,

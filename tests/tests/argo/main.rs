@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+/// How many tests run side by side: they wait for pods most of the time.
+const AT_ONCE: usize = 8;
+
 mod costs;
 mod deploy;
 mod ends;
@@ -16,3 +19,18 @@ mod parameters;
 mod runs;
 mod schedule;
 mod world;
+
+fn main() {
+    // The foreach of 200 takes the node for itself, so it begins when most others have ended.
+    let modules = [
+        faults::TESTS,
+        schedule::TESTS,
+        ends::TESTS,
+        parameters::TESTS,
+        deploy::TESTS,
+        runs::TESTS,
+        costs::ALONE,
+        faults::ALONE,
+    ];
+    flowc_tests::trials::main(AT_ONCE, &modules);
+}

@@ -3,7 +3,18 @@
 use flowc_tests::values::{arbitrary, flow, given, hostile};
 use serde_json::{Value, json};
 
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
+
 use super::world::World;
+
+pub(crate) const TESTS: &[Test] = trials![
+    hostile_texts_arrive_through_trigger,
+    any_value_arrives_through_trigger,
+    hostile_texts_arrive_through_defaults,
+    any_value_arrives_through_defaults,
+    a_value_that_no_container_can_be_given_is_refused,
+];
 
 fn world(name: &str, values: &[Value], defaults: bool) -> Option<World> {
     let world = World::new(&flow(name, values, defaults))?;
@@ -16,12 +27,10 @@ fn world(name: &str, values: &[Value], defaults: bool) -> Option<World> {
     Some(world)
 }
 
-#[test]
 fn hostile_texts_arrive_through_trigger() {
     arrives_through_trigger("HostileFlow", &hostile());
 }
 
-#[test]
 fn any_value_arrives_through_trigger() {
     arrives_through_trigger("AnyFlow", &arbitrary());
 }
@@ -36,7 +45,6 @@ fn arrives_through_trigger(name: &str, values: &[Value]) {
     world.run(&given).succeeded();
 }
 
-#[test]
 fn hostile_texts_arrive_through_defaults() {
     let mut values = hostile();
     values.push(json!("\0"));
@@ -45,14 +53,12 @@ fn hostile_texts_arrive_through_defaults() {
     }
 }
 
-#[test]
 fn any_value_arrives_through_defaults() {
     if let Some(world) = world("AnyDefaultsFlow", &arbitrary(), true) {
         world.run(&[]).succeeded();
     }
 }
 
-#[test]
 fn a_value_that_no_container_can_be_given_is_refused() {
     let Some(world) = world("LongFlow", &[json!("x")], false) else {
         return;

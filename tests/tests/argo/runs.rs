@@ -2,9 +2,19 @@
 
 use std::fs;
 
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
+
 use super::world::World;
 
-#[test]
+pub(crate) const TESTS: &[Test] = trials![
+    the_image_needs_nothing,
+    an_empty_foreach_fails_its_split_step_by_default,
+    an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so,
+    a_nested_foreach_in_a_branch,
+    two_hundred_tasks_of_a_foreach,
+];
+
 fn the_image_needs_nothing() {
     // No shell, no CA files, no /tmp, another user, and a root file system that cannot be written.
     let flow = "class BareFlow(FlowSpec):
@@ -62,7 +72,6 @@ fn the_image_needs_nothing() {
     assert_eq!(ended.pods(), 5);
 }
 
-#[test]
 fn two_hundred_tasks_of_a_foreach() {
     let flow = "class WideFlow(FlowSpec):
     @step
@@ -117,7 +126,6 @@ const EMPTY: &str = "class EmptyFlow(FlowSpec):
     def end(self):
         pass";
 
-#[test]
 fn an_empty_foreach_fails_its_split_step_by_default() {
     let Some(world) = World::new(EMPTY) else {
         return;
@@ -131,7 +139,6 @@ fn an_empty_foreach_fails_its_split_step_by_default() {
     assert!(!attempts.contains_key("total/t"), "{attempts:?}");
 }
 
-#[test]
 fn an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so() {
     let Some(world) = World::new(&EMPTY.replace("EmptyFlow", "EmptyJoinFlow")) else {
         return;
@@ -146,7 +153,6 @@ fn an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so() {
     );
 }
 
-#[test]
 fn a_nested_foreach_in_a_branch() {
     let flow = "class NestedFlow(FlowSpec):
     @step

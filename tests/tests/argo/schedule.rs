@@ -3,7 +3,15 @@
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flowc_tests::trials;
+use flowc_tests::trials::Test;
+
 use super::world::World;
+
+pub(crate) const TESTS: &[Test] = trials![
+    a_tick_starts_a_run,
+    a_scheduled_run_is_held_back_while_another_one_is_going_on,
+];
 
 /// The schedule fires at every full minute under Argo's own controller; the stand-in is asked to.
 fn flow(name: &str) -> String {
@@ -58,7 +66,6 @@ impl World {
     }
 }
 
-#[test]
 fn a_tick_starts_a_run() {
     let Some(world) = World::new(&flow("TickFlow")) else {
         return;
@@ -80,19 +87,19 @@ fn a_tick_starts_a_run() {
     assert!(world.scheduled("tickflow").contains(&workflow));
 }
 
-#[test]
 fn a_scheduled_run_is_held_back_while_another_one_is_going_on() {
     let Some(world) = World::new(&flow("SkipFlow")) else {
         return;
     };
     world.profile("overlap = 'skip'");
     world.deploy();
-    let run = world.trigger(&["--seconds", "100"]);
+    let run = world.trigger(&["--seconds", "600"]);
     world.pod_that_says(&run, "SkipFlow has begun");
     world.argo.tick("skipflow");
     world.until_ticked("skipflow");
     let (_, name) = run.rsplit_once("argo-").unwrap();
     assert_eq!(world.scheduled("skipflow"), [name]);
     world.kubectl(&["delete", "cronworkflow", "skipflow", "--cascade=orphan"]);
-    world.wait(&run).succeeded();
+    world.stop(&run);
+    world.wait(&run).failed();
 }

@@ -12,7 +12,7 @@ use flowc_tests::{Attempts, Output, Turn, attempts, output, repo_root, temp_dir}
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Tests that make the store or the controller fail have the cluster for themselves.
+/// A test that ends the controller, or that counts, has the cluster for itself.
 static CLUSTER: RwLock<()> = RwLock::new(());
 
 /// Longest time that a run may take; it is here so that a test that hangs ends.
@@ -101,6 +101,14 @@ impl World {
         let output = self.flowc("trigger", parameters);
         assert_eq!(output.code, Some(0), "{output:#?}");
         output.stdout.trim().to_owned()
+    }
+
+    /// Stops a run.
+    #[track_caller]
+    pub(crate) fn stop(&self, run: &str) {
+        let mut stop = self.argo.flowc(&["stop", run, "--target", "argo"]);
+        let stop = output(stop.current_dir(self.path()));
+        assert_eq!(stop.code, Some(0), "{stop:#?}");
     }
 
     /// Deploys, starts a run and waits for its end.

@@ -114,10 +114,13 @@ class Api:
                 raise
 
     def execute(self, pod, container, program):
-        """Runs a Python program in a container; its output, or None if it failed."""
+        """Runs a Python program in a container; its output, or None if it failed or took too long."""
         words = ["kubectl", "--namespace", self.namespace, "exec", pod, "--container", container, "--"]
         words += ["python3", "-c", program]
-        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+        try:
+            done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            return None
         return done.stdout if done.returncode == 0 else None
 
 

@@ -36,15 +36,21 @@ class Controller:
         """One Workflow."""
         nodes = Nodes(workflow)
         status = dict(workflow.get("status", {}))
+        pods = None
         try:
-            root = self.walk(workflow, status, nodes, live)
+            root, pods = self.walk(workflow, status, nodes, live)
             phase, message = root["phase"], ""
             if workflow["spec"].get("shutdown") and phase in BAD:
                 message = f"Stopped with strategy '{workflow['spec']['shutdown']}'"
         except Refused as why:
             phase, message = "Error", f"the stand-in for Argo's controller refuses {why}"
-        if not nodes.changed and status.get("phase") == phase:
-            return
+        if nodes.changed or status.get("phase") != phase:
+            self.keep(nodes, status, phase, message)
+        if pods:
+            pods.let_go()
+
+    def keep(self, nodes, status, phase, message):
+        """Writes the status down, which is all that is known of a Workflow."""
         body = {"status": {**status, "phase": phase, "message": message, "nodes": nodes.by_id}}
         labels = {"workflows.argoproj.io/phase": phase}
         labels.update(status.get("storedWorkflowTemplateSpec", {}).get("workflowMetadata", {}).get("labels", {}))
@@ -54,7 +60,7 @@ class Controller:
         self.api.patch("workflows", nodes.workflow, {**body, "metadata": {"labels": labels}})
 
     def walk(self, workflow, status, nodes, live):
-        """Pods first, then the graph."""
+        """Pods first, then the graph; the root node, and the pods."""
         check(workflow["spec"], WORKFLOW_SPEC, "spec")
         if "storedWorkflowTemplateSpec" not in status:
             # A run keeps the template with which it started.
@@ -69,4 +75,4 @@ class Controller:
         pods = Pods(self.api, workflow, spec, values, nodes, live, self.wait_image)
         graph = Graph(workflow, spec, values, nodes, pods)
         pods.reconcile(graph.shutdown, graph.templates)
-        return graph.walk()
+        return graph.walk(), pods

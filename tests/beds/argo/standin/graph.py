@@ -52,6 +52,8 @@ class Graph:
                 return
             words = alternatives(task["depends"])
             if not any(all(phases[one]["phase"] == word for one, word in terms) for terms in words):
+                if self.shutdown:
+                    return
                 omitted = "omitted: depends condition not met"
                 self.nodes.add(full, "Skipped", "Omitted", task["template"], dag, message=omitted)
                 self.hang(dag, full, needs[name])
@@ -125,9 +127,7 @@ class Graph:
             self.pods.keep(last, template, index)
             return node
         if last["phase"] not in BAD:
-            if "outputs" in last:
-                node["outputs"] = last["outputs"]
-            return self.nodes.mark(node, "Succeeded", "")
+            return self.end(node, last, "")
         if self.shutdown:
             return self.nodes.mark(node, last["phase"], f"Stopped with strategy '{self.shutdown}'")
         strategy = template["retryStrategy"]
@@ -137,12 +137,18 @@ class Graph:
             return self.nodes.mark(node, node["phase"], f"Backoff for {wait} seconds")
         self.nodes.mark(node, node["phase"], "")
         if len(attempts) > limit:
-            return self.nodes.mark(node, last["phase"], "No more retries left")
+            return self.end(node, last, "No more retries left")
         code = int(last.get("outputs", {}).get("exitCode", -1))
         if last["phase"] != "Error" and code not in retried_codes(strategy):
-            return self.nodes.mark(node, last["phase"], "retryStrategy.expression evaluated to false")
+            return self.end(node, last, "retryStrategy.expression evaluated to false")
         self.attempt(node, template, index, boundary, len(attempts))
         return node
+
+    def end(self, retry, last, message):
+        """Attempts end as the last of them did."""
+        if "outputs" in last:
+            retry["outputs"] = last["outputs"]
+        return self.nodes.mark(retry, last["phase"], message)
 
     def attempt(self, retry, template, index, boundary, number):
         """One pod more, unless the run has as many as it may have."""

@@ -4,18 +4,17 @@ Argo runs an executor beside every task, which reads output parameters from file
 a companion, which shares the volume and waits; when the task has ended, it is asked for the file by `kubectl exec`.
 """
 
-from api import ApiError
-from nodes import DONE, age
-from text import Scope, fnv32a, merge, substitute
+import json
 
-# A pod that is missing this soon after its start is made again under its name, with the same number of retries.
-RECENT_S = 10
+from api import ApiError
+from nodes import DONE
+from text import Scope, fnv32a, merge, substitute
 
 # What the API server says of a pod that may not be: by permission, by policy, by its form.
 REFUSED = {400, 403, 422}
 
 WAIT = "import os, time\nwhile not os.path.exists('/flowc/.read'): time.sleep(0.2)"
-READ = "text = open({path!r}).read(); open('/flowc/.read', 'w').close(); print(text, end='')"
+READ = "import json, os; print(json.dumps(open({path!r}).read() if os.path.exists({path!r}) else None))"
 RELEASE = "open('/flowc/.read', 'w').close()"
 
 
@@ -26,9 +25,14 @@ class Pods:
         self.api, self.workflow, self.spec, self.nodes = api, workflow, spec, nodes
         self.parameters, self.live, self.wait_image = parameters, live, wait_image
         self.name = workflow["metadata"]["name"]
+        self.ended = []
 
     def keep(self, node, template, index):
-        """Makes the pod of a node that has not ended, if it is not there."""
+        """Makes the pod of a node that has not ended, if it is not there.
+
+        So a pod that was deleted comes again under its name, with the same number of retries, as Argo does when a pod is
+        missing soon after its start, or when its executor had no time to report.
+        """
         if node["id"] in self.live:
             return
         try:
@@ -88,23 +92,33 @@ class Pods:
     def reconcile(self, shutdown, templates):
         """Takes over what became of the pods."""
         for node in list(self.nodes.by_name.values()):
-            if node["type"] != "Pod" or node["phase"] in DONE:
+            if node["type"] != "Pod":
                 continue
             pod = self.live.get(node["id"])
+            template = templates[node["templateName"]]
+            if node["phase"] in DONE:
+                if pod is not None:
+                    self.ended.append((pod, template))
+                continue
             if pod is None:
-                if node["phase"] != "Pending" and age(node["startedAt"]) > RECENT_S:
-                    self.nodes.mark(node, "Error", "pod deleted")
-                elif shutdown:
+                if shutdown:
                     self.nodes.mark(node, "Failed", f"workflow shutdown with strategy:  {shutdown}")
                 continue
             if shutdown:
                 self.api.delete("pods", pod["metadata"]["name"])
                 self.nodes.mark(node, "Failed", f"workflow shutdown with strategy:  {shutdown}")
                 continue
-            self.read(node, pod, templates[node["templateName"]])
+            self.read(node, pod, template)
             if node["phase"] in DONE:
-                done = {"metadata": {"labels": {"workflows.argoproj.io/completed": "true"}}}
-                self.api.patch("pods", pod["metadata"]["name"], done)
+                self.ended.append((pod, template))
+
+    def let_go(self):
+        """Lets companions end, and marks the pods as those that are not looked for again; their ends must have been kept."""
+        for pod, template in self.ended:
+            name = pod["metadata"]["name"]
+            if "outputs" in template and pod["status"].get("phase") == "Running":
+                self.api.execute(name, "wait", RELEASE)
+            self.api.patch("pods", name, {"metadata": {"labels": {"workflows.argoproj.io/completed": "true"}}})
 
     def read(self, node, pod, template):
         """One pod that is there."""
@@ -115,33 +129,33 @@ class Pods:
         if ended:
             node["outputs"] = {"exitCode": str(ended["exitCode"])}
         if status.get("phase") == "Failed" or (ended and ended["exitCode"] != 0):
-            self.release(pod, template)
             self.nodes.mark(node, *failure(status, {**init, "main": main}))
         elif ended:
-            self.outputs(node, pod, template)
-            self.nodes.mark(node, "Succeeded", "")
+            if self.outputs(node, pod, template):
+                self.nodes.mark(node, "Succeeded", "")
+            elif status.get("phase") == "Succeeded":
+                self.nodes.mark(node, "Error", "the companion ended before it was asked")
+            # Else the companion did not answer, and is asked again at the next look.
         elif status.get("phase") == "Running":
             self.nodes.mark(node, "Running", "")
         else:
             self.nodes.mark(node, "Pending", waiting(status))
 
     def outputs(self, node, pod, template):
-        """What the task wrote into its files."""
+        """Takes what the task wrote into its files; whether all could be read."""
         found = []
         for output in template.get("outputs", {}).get("parameters", []):
             source = output["valueFrom"]
-            text = self.api.execute(pod["metadata"]["name"], "wait", READ.format(path=source["path"]))
+            answer = self.api.execute(pod["metadata"]["name"], "wait", READ.format(path=source["path"]))
+            if answer is None:
+                return False
+            text = json.loads(answer)
             if text is None:
-                self.release(pod, template)
                 text = source["default"]
             found.append({"name": output["name"], "value": text.rstrip("\n"), "valueFrom": source})
         if found:
             node["outputs"]["parameters"] = found
-
-    def release(self, pod, template):
-        """Lets the companion end, if there is one."""
-        if "outputs" in template and pod["status"].get("phase") == "Running":
-            self.api.execute(pod["metadata"]["name"], "wait", RELEASE)
+        return True
 
 
 def failure(status, containers):
