@@ -14,7 +14,7 @@ use crate::edges::dependencies;
 use crate::kubernetes;
 use crate::layout::Expr;
 use crate::names::{TASK_ID_MAX, body_function, body_group, dag_id, variable};
-use crate::params::{RESUME, check_texts, params};
+use crate::params::{RESUME, check_size, check_texts, params};
 use crate::pyrepr::{block, quoted};
 use crate::version;
 
@@ -41,6 +41,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     }
     emitter.check_names();
     check_texts(plan, &mut emitter.found);
+    check_size(plan, &mut emitter.found);
     let dag_id = dag_id(plan);
     let statements = emitter.statements();
     let arguments = emitter.arguments(&dag_id);

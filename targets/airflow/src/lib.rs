@@ -40,6 +40,7 @@ mod layout;
 mod names;
 mod params;
 mod pyrepr;
+mod size;
 #[cfg(test)]
 mod tests;
 mod version;

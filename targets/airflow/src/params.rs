@@ -3,8 +3,11 @@
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::{Literal, ParameterType};
 use flowc_core::ir::plan::{Plan, PlanParameter};
+use flowc_target::literal::to_json;
+use serde_json::Value;
 
 use crate::layout::Expr;
+use crate::size::{LIMIT, encoded};
 
 /// The input that makes a run continue an earlier one, empty by default.
 pub(crate) const RESUME: &str = "flowc_run";
@@ -51,6 +54,36 @@ pub(crate) fn check_texts(plan: &Plan, found: &mut Diagnostics) {
             );
         }
     }
+}
+
+/// Refuses defaults with which no pod of a scheduled run would start.
+pub(crate) fn check_size(plan: &Plan, found: &mut Diagnostics) {
+    let default =
+        |parameter: &PlanParameter| parameter.default.as_ref().map_or(Value::Null, to_json);
+    let given: Vec<_> = plan
+        .parameters
+        .iter()
+        .filter(|parameter| !parameter.required)
+        .collect();
+    let all = given
+        .iter()
+        .map(|parameter| (parameter.name.clone(), default(parameter)));
+    let size = encoded(&all.collect());
+    if size <= LIMIT {
+        return;
+    }
+    let largest = given
+        .iter()
+        .max_by_key(|parameter| default(parameter).to_string().len());
+    let Some(largest) = largest else { return };
+    let message = format!(
+        "the defaults of the parameters are {size} bytes long as a pod gets them, and it can be given {LIMIT}"
+    );
+    let label = format!("`{}` is the longest", largest.name);
+    found.push(
+        Diagnostic::error(Code::FC0308, message, largest.span, label)
+            .help("put large values into a file or the store, and give its address"),
+    );
 }
 
 fn holds_nul(literal: &Literal) -> bool {

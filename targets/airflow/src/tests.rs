@@ -278,7 +278,9 @@ fn what_airflow_cannot_do_is_refused() {
         (text, found.iter().next().unwrap().code),
         (None, Code::FC0308)
     );
+    let large = "x".repeat(100_000);
     for parameter in [
+        &format!("p = Parameter('p', default='{large}')"),
         "p = Parameter('p', default='a\\0b')",
         "p = Parameter('p', help='\\x00', default='')",
         "'''\\0'''",

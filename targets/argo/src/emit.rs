@@ -29,6 +29,10 @@ pub(crate) const RUN_PARAMETER: &str = "flowc_run";
 /// A Workflow that could not start on time may start this much later, as Metaflow's.
 const STARTING_DEADLINE_S: u32 = 3540;
 
+/// Longest value of a parameter, in bytes: the start step gets it as base64 in one variable of its environment, and Linux takes
+/// 128 KiB with name and all (`MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h).
+pub(crate) const PARAMETER_MAX: usize = 96_000;
+
 /// Workflows of a schedule that stay when they have ended, of those that succeeded and of those that failed.
 /// Argo keeps 3 and 1 by default and deletes the others, and with them what it can tell of a run.
 const HISTORY: u32 = 100;
@@ -211,9 +215,21 @@ fn arguments(plan: &Plan, found: &mut Diagnostics) -> Arguments {
             );
         }
         let default = parameter.default.as_ref().map_or(Value::Null, to_json);
+        let default = text::json_argument(&default);
+        if default.len() > PARAMETER_MAX {
+            let message = format!(
+                "the default of `{}` is {} bytes long as JSON, and argo can hand {PARAMETER_MAX} to a container",
+                parameter.name,
+                default.len()
+            );
+            found.push(
+                Diagnostic::error(Code::FC0308, message, parameter.span, "declared here")
+                    .help("put it into a file or the store, and give its address"),
+            );
+        }
         parameters.push(Parameter {
             name: parameter.name.clone(),
-            value: (!parameter.required).then(|| text::json_argument(&default)),
+            value: (!parameter.required).then_some(default),
             ..Parameter::default()
         });
     }

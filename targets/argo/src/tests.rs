@@ -208,6 +208,15 @@ fn what_argo_cannot_do_is_refused() {
             "{attribute}"
         );
     }
+    // The longest, of which two bytes are quotes, and one that is longer.
+    let with_default = |length: usize| {
+        one_step(&format!(
+            "p = Parameter('p', default='{}')",
+            "x".repeat(length)
+        ))
+    };
+    assert!(!documents(&with_default(95_998), &options()).1.has_errors());
+    assert_eq!(codes(&with_default(95_999), &options()), [Code::FC0308]);
     let mut elsewhere = options();
     elsewhere.profile.store = "/folder".into();
     assert_eq!(codes(&one_step(""), &elsewhere), [Code::FC0304]);

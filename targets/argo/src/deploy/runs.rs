@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::kind::Kind;
 use super::troubles;
+use crate::emit::PARAMETER_MAX;
 use crate::emit::RUN_PARAMETER;
 use crate::manifest::API;
 use crate::{names, text};
@@ -19,10 +20,6 @@ const TEMPLATE_KEY: &str = "workflows.argoproj.io/workflow-template";
 
 /// Label by which the schedule's controller finds its runs.
 const CRON_KEY: &str = "workflows.argoproj.io/cron-workflow";
-
-/// Longest value of a parameter, in bytes: the start step gets it as base64 in one variable of its environment, and Linux takes
-/// 128 KiB with name and all (`MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h).
-const PARAMETER_MAX: usize = 96_000;
 
 /// Creates a Workflow from the flow's template, as `argo submit --from workflowtemplate/…` does.
 pub(super) async fn trigger(
