@@ -7,11 +7,11 @@ use std::process::Command;
 use flowc_tests::beds::airflow::{Airflow, Version};
 use flowc_tests::beds::argo::Argo;
 use flowc_tests::beds::{aws, kubernetes};
-use flowc_tests::{flowc, metaflow_python, repo_root, run, temp_dir};
+use flowc_tests::{flowc, metaflow_python, output, repo_root, run, temp_dir};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::Case;
+use crate::{CASES, Case};
 
 /// The variables that give every executor one BLAS thread.
 const ONE_THREAD: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
@@ -41,7 +41,7 @@ impl Local {
     /// last digits of a result.
     pub(crate) fn run(&self, case: &Case) -> String {
         let id = self.folder.path().join("run-id");
-        run(Command::new(flowc())
+        let output = Command::new(flowc())
             .env_clear()
             .current_dir(self.folder.path())
             .arg("run")
@@ -55,7 +55,10 @@ impl Local {
             .arg(&id)
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.folder.path())
-            .envs(ONE_THREAD.map(|name| (name, "1"))));
+            .envs(ONE_THREAD.map(|name| (name, "1")))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.success(), case.succeeds, "{output:?}");
         fs::read_to_string(id).unwrap()
     }
 }
@@ -89,20 +92,12 @@ pub(crate) trait Executor {
     fn run(&self, case: &Case) -> Result<String, String> {
         let flow = self.workshop().join(case.name).join("flow.py");
         let target = self.target();
-        let said = |command: &mut Command| {
-            let output = command
-                .current_dir(self.workshop())
-                .env("NO_COLOR", "1")
-                .output()
-                .unwrap();
-            let (stdout, stderr) = (
-                String::from_utf8_lossy(&output.stdout).into_owned(),
-                String::from_utf8_lossy(&output.stderr).into_owned(),
-            );
-            if output.status.success() {
-                Ok(stdout)
+        let said = |command: &mut Command, code: i32| {
+            let said = output(command.current_dir(self.workshop()).env("NO_COLOR", "1"));
+            if said.code == Some(code) {
+                Ok(said.stdout)
             } else {
-                Err(format!("{command:?}\n{stdout}{stderr}"))
+                Err(format!("{command:?}\n{}{}", said.stdout, said.stderr))
             }
         };
         self.prepare(case);
@@ -111,6 +106,7 @@ pub(crate) trait Executor {
                 .arg("deploy")
                 .arg(&flow)
                 .args(["--target", target]),
+            0,
         )?;
         let run = said(
             self.command(flowc())
@@ -118,6 +114,7 @@ pub(crate) trait Executor {
                 .arg(&flow)
                 .args(["--target", target, "--wait"])
                 .args(case.parameters),
+            i32::from(!case.succeeds),
         )?;
         let run = run.trim();
         let id = run.strip_prefix(&format!("{}/", case.class));
@@ -179,9 +176,7 @@ fn workshop(profile: &str) -> TempDir {
         profile = profile.replace("env = { ", "run_as_user = 1000\nenv = { ");
     }
     let profile = &profile;
-    let examples = fs::read_dir(repo_root().join("examples")).unwrap();
-    for example in examples {
-        let example = example.unwrap().path();
+    for example in CASES.iter().map(Case::folder) {
         let copy = folder.path().join(example.file_name().unwrap());
         fs::create_dir(&copy).unwrap();
         for file in fs::read_dir(&example).unwrap() {

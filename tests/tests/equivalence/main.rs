@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)] // A test may panic, and so may what serves it.
 
 mod executors;
+mod recorded;
 
 use std::fmt::Write as _;
 use std::panic::resume_unwind;
@@ -25,6 +26,8 @@ struct Case {
     name: &'static str,
     class: &'static str,
     parameters: &'static [&'static str],
+    /// Whether its runs succeed. Of those that fail the recorded attempts are compared: tracebacks hold paths.
+    succeeds: bool,
 }
 
 const CASES: &[Case] = &[
@@ -32,11 +35,13 @@ const CASES: &[Case] = &[
         name: "hello",
         class: "HelloFlow",
         parameters: &["--who", "Ada Łovelace $(id) {{workflow.name}} 'q\" $$"],
+        succeeds: true,
     },
     Case {
         name: "statistics",
         class: "StatisticsFlow",
         parameters: &[],
+        succeeds: true,
     },
     Case {
         name: "branches",
@@ -51,17 +56,34 @@ const CASES: &[Case] = &[
             "--prices",
             r#"{"bolt": 31, "nut": 2, "gift": 99}"#,
         ],
+        succeeds: true,
     },
     Case {
         name: "model_selection",
         class: "ModelSelectionFlow",
         parameters: &[],
+        succeeds: true,
+    },
+    Case {
+        name: "troubles",
+        class: "TroublesFlow",
+        parameters: &[],
+        succeeds: false,
     },
 ];
 
 impl Case {
+    fn folder(&self) -> PathBuf {
+        let folder = if self.succeeds {
+            "examples"
+        } else {
+            "tests/tests/equivalence"
+        };
+        repo_root().join(folder).join(self.name)
+    }
+
     fn file(&self) -> PathBuf {
-        repo_root().join("examples").join(self.name).join("flow.py")
+        self.folder().join("flow.py")
     }
 }
 
@@ -115,7 +137,24 @@ fn column(executor: &dyn Executor, local: &Local, ours: &[String]) -> (String, V
                 };
             }
         };
-        let found = compare(case, local, ours, &executor.store(case), &run);
+        let store = executor.store(case);
+        if !case.succeeds {
+            let attempts = |store: &Path, run: &str| {
+                recorded::attempts(store, &format!("{}/{run}", case.class))
+            };
+            let (left, right) = (attempts(&local.store(), ours), attempts(&store, &run));
+            let count: usize = right.values().map(|told| told.len() - 1).sum();
+            return Cell {
+                text: format!("{run}: {count} attempts"),
+                wrong: (left != right).then(|| {
+                    format!(
+                        "{} on {name}: {left:#?}\nhere, and there\n{right:#?}",
+                        case.name
+                    )
+                }),
+            };
+        }
+        let found = compare(case, local, ours, &store, &run);
         let artifacts = found["artifacts"].as_u64().unwrap_or(0);
         let mut wrong = Vec::new();
         if artifacts == 0 || found["equal"] != json!(true) {
