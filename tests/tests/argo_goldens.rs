@@ -32,7 +32,7 @@ type Trees = BTreeMap<String, Vec<Node>>;
 
 #[test]
 fn goldens_make_the_trees_that_argo_made_of_them() {
-    let Some(argo) = Argo::up(NAMESPACE) else {
+    let Some(argo) = Argo::up(NAMESPACE).filter(|argo| argo.bed.may_be_harmed()) else {
         return;
     };
     let updating = std::env::var_os("UPDATE_RECORDINGS").is_some_and(|value| value == "1");

@@ -37,11 +37,23 @@ pub struct Node {
 }
 
 impl Argo {
-    /// Starts it; `None`, after saying why, if this machine cannot have the Kubernetes bed.
+    /// Starts it; `None`, after saying why, if this machine cannot have the Kubernetes bed, or one's own cluster has no Argo.
     ///
     /// `FLOWC_ARGO_BIN` is a folder named by the version, with `workflow-controller`, `argoexec` and `crds/` in it.
     pub fn up(namespace: &'static str) -> Option<Self> {
         let bed = Bed::up()?;
+        if bed.is_own() {
+            let Some(version) = bed.argo().map(str::to_owned) else {
+                crate::report("skipped: the description of the cluster names no version of `argo`");
+                return None;
+            };
+            bed.verb("argo", &["", "", namespace]);
+            return Some(Self {
+                bed,
+                namespace,
+                version: Some(version),
+            });
+        }
         let programs = env::var_os("FLOWC_ARGO_BIN").map(PathBuf::from);
         let version = programs.as_deref().map(|folder| {
             let name = folder.file_name().expect("FLOWC_ARGO_BIN is a folder");

@@ -90,6 +90,24 @@ impl Bed {
             .expect("the description names the image")
     }
 
+    /// Version of the Argo that runs in a cluster of one's own, as its description says; `None` on a cluster of ours.
+    pub fn argo(&self) -> Option<&str> {
+        self.description["argo"].as_str()
+    }
+
+    /// Whether `FLOWC_TEST_CLUSTER` describes the cluster: nothing of it may be started or stopped.
+    pub fn is_own(&self) -> bool {
+        std::env::var_os("FLOWC_TEST_CLUSTER").is_some_and(|file| !file.is_empty())
+    }
+
+    /// Whether a test may do harm: make its store fail, kill its programs, change what all namespaces share. If not, says so.
+    pub fn may_be_harmed(&self) -> bool {
+        if self.is_own() {
+            crate::report("skipped: not on a cluster of one's own");
+        }
+        !self.is_own()
+    }
+
     /// The Python of the step image, which also runs on this machine.
     pub fn python(&self) -> PathBuf {
         self.text("python").into()

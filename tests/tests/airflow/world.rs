@@ -26,6 +26,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Whether the test may make the store fail.
+    pub(crate) fn may_be_harmed(&self) -> bool {
+        self.airflow.cluster.may_be_harmed()
+    }
+
     /// The flow's text without imports and call; `None` if this machine cannot have the bed.
     pub(crate) fn new(flow: &str) -> Option<Self> {
         let airflow = Airflow::shared()?;

@@ -170,7 +170,7 @@ fn a_controller_that_is_restarted_goes_on() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::alone(flow) else {
+    let Some(world) = World::alone(flow).filter(World::may_be_harmed) else {
         return;
     };
     world.deploy();
@@ -221,7 +221,7 @@ fn half_of_the_requests_to_the_store_fail() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(flow) else {
+    let Some(world) = World::new(flow).filter(World::may_be_harmed) else {
         return;
     };
     let faults = json!({"unavailable": 0.5, "below": "/flows/BusyFlow/"});
@@ -240,7 +240,7 @@ fn a_store_that_denies_access_is_told() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(flow) else {
+    let Some(world) = World::new(flow).filter(World::may_be_harmed) else {
         return;
     };
     let faults = json!({"denied": ["put /flows/RefusedFlow/"]});

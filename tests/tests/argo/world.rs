@@ -37,6 +37,11 @@ impl World {
         Some(Self::with(argo, flow, Turn::alone(&CLUSTER)))
     }
 
+    /// Whether the test may make the cluster or its store fail.
+    pub(crate) fn may_be_harmed(&self) -> bool {
+        self.argo.bed.may_be_harmed()
+    }
+
     fn with(argo: &'static Argo, flow: &str, turn: Turn) -> Self {
         let world = Self {
             folder: temp_dir(),
