@@ -65,8 +65,12 @@ pub async fn configuration(region: Option<Region>) -> Result<SdkConfig, DeployEr
     }
     let config = loader.load().await;
     // Clients of services read these themselves, so they are not all in `config`.
-    for (name, url) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
-        check_endpoint(&name, &url)?;
+    // A variable of another name may hold anything, also what is no text.
+    for (name, url) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("AWS_ENDPOINT_URL") {
+            check_endpoint(&name, &url.to_string_lossy())?;
+        }
     }
     if let Some(url) = config.endpoint_url() {
         check_endpoint("endpoint_url", url)?;
