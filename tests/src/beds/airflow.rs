@@ -16,7 +16,7 @@ use crate::{flowc, repo_root, run, temp_dir};
 /// Which Airflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// 2.11: one task at a time.
+    /// 2.11.
     Two,
     /// 3.3.
     Three,
