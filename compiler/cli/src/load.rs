@@ -79,7 +79,11 @@ impl Compilation {
         let mut tree = SourceTree::default();
         tree.show_below(argument.shown_below());
         let file = tree.add(argument.file_name(), text);
-        let (flow, mut diagnostics) = python::lower(&tree, file, argument.class.as_deref());
+        // Base classes may be in other files; one that cannot be read is none.
+        let root = argument.root();
+        let mut fetch = |path: &str| fs::read_to_string(root.join(path)).ok();
+        let class = argument.class.as_deref();
+        let (flow, mut diagnostics) = python::read(&mut tree, file, class, &mut fetch);
         let mut plan = None;
         if let Some(flow) = flow {
             let (checked, found) = lower::plan(&tree, &flow);

@@ -1,6 +1,6 @@
 from metaflow import FlowSpec, Parameter, step
 
-ALPHA = 0.5
+ALPHA = float("0.5")
 
 
 class Demo(FlowSpec):

@@ -1,6 +1,6 @@
 from metaflow import FlowSpec, retry, step
 
-TIMES = 3
+TIMES = int("3")
 
 
 class Demo(FlowSpec):

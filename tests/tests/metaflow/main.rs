@@ -52,6 +52,18 @@ fn examples() -> Vec<Case> {
     ]
 }
 
+/// Flows whose parts are found in several files or only when Python runs.
+fn constructs() -> Vec<Case> {
+    let flow = |name: &'static str, class, arguments| Case {
+        name,
+        file: repo_root().join("tests/flows").join(name).join("flow.py"),
+        class,
+        arguments,
+        random: Random::Free,
+    };
+    vec![flow("inheritance", "InheritanceFlow", &["--alpha", "2"])]
+}
+
 /// The folder of the tutorials in the installed package.
 fn tutorials() -> PathBuf {
     let script =
@@ -99,6 +111,16 @@ fn examples_leave_the_same_artifacts() {
         table.compare(&bed, &case);
     }
     table.finish("Examples run by Metaflow and by flowc");
+}
+
+#[test]
+fn constructs_leave_the_same_artifacts() {
+    let bed = Bed::new();
+    let mut table = Table::default();
+    for case in constructs() {
+        table.compare(&bed, &case);
+    }
+    table.finish("Flows of several files run by Metaflow and by flowc");
 }
 
 #[test]

@@ -54,6 +54,7 @@ codes! {
     FC0022 "custom start and end steps are not supported yet"
     FC0023 "a class body that cannot be read statically"
     FC0024 "unknown option of a parameter"
+    FC0025 "base classes that Python cannot order"
 
     FC0101 "reserved step name"
     FC0102 "no start step"

@@ -70,6 +70,8 @@ pub struct PlanStep {
     pub foreach: Vec<StepId>,
     /// Where the step's name stands.
     pub span: Span,
+    /// Path of the file that holds it, relative to the root of the source tree: a step may be inherited.
+    pub file: String,
     /// Line of the `def`, 1-based.
     pub line: u32,
     /// Docstring.

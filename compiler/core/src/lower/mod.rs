@@ -40,9 +40,13 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
     if diagnostics.has_errors() {
         return (None, diagnostics);
     }
-    let Some(steps) = Lowered::new(flow, &info, resolved) else {
+    let Some(mut steps) = Lowered::new(flow, &info, resolved) else {
         return (None, diagnostics);
     };
+    for id in steps.steps.handles().collect::<Vec<_>>() {
+        let file = steps.steps[id].span.file;
+        steps.steps[id].file.clone_from(&tree.file(file).path);
+    }
     let plan = Plan {
         flow: flow.name.value.clone(),
         file: tree.file(flow.file).path.clone(),
@@ -115,6 +119,8 @@ fn step(step: &Step, attributes: StepAttributes) -> PlanStep {
         next: Vec::new(),
         foreach: Vec::new(),
         span: step.name.span,
+        // `plan` knows the files.
+        file: String::new(),
         line: step.line,
         doc: step.doc.clone(),
         retry: attributes.retry,

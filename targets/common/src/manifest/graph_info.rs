@@ -94,7 +94,7 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
         "name": step.name,
         "type": kind,
         "line": step.line,
-        "source_file": plan.file,
+        "source_file": step.file,
         "doc": step.doc.as_deref().unwrap_or_default(),
         "decorators": decorators(&step.decorators),
         "next": step.next.iter().map(|id| name(*id)).collect::<Value>(),

@@ -1,13 +1,15 @@
 //! Which classes are flows, and which one is meant.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Expr, ExprCall, ModModule, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::lower::Context;
-use super::names::{Meaning, Names};
+use super::modules::Module;
+use super::mro;
+use super::names::{ClassAt, Meaning};
 use super::steps;
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic};
@@ -21,12 +23,14 @@ const HARMLESS_BASES: &[&str] = &[
     "typing_extensions.Protocol",
 ];
 
-/// A class with all its bases in this file.
+/// A class with all its bases in the tree.
 pub(super) struct Lineage<'a> {
     /// The class.
-    pub(super) class: &'a StmtClassDef,
+    pub(super) class: ClassAt<'a>,
     /// The class and its bases in the order in which Python looks up attributes.
-    pub(super) order: Vec<&'a StmtClassDef>,
+    pub(super) order: Vec<ClassAt<'a>>,
+    /// Classes whose bases Python cannot order.
+    unordered: Vec<ClassAt<'a>>,
     /// Bases and metaclasses that cannot be read.
     pub(super) unread: Vec<Unread<'a>>,
     /// Whether `FlowSpec` is among the bases.
@@ -35,45 +39,54 @@ pub(super) struct Lineage<'a> {
 
 /// A base that cannot be read.
 pub(super) struct Unread<'a> {
+    /// Its module.
+    module: usize,
     range: TextRange,
     meaning: Meaning<'a>,
+    /// The file that was expected to define it.
+    missing_in: Option<String>,
 }
 
 impl<'a> Lineage<'a> {
     fn name(&self) -> &'a str {
-        self.class.name.as_str()
+        self.class.class.name.as_str()
     }
 
-    fn has_steps(&self, names: &Names<'a>) -> bool {
-        self.order.iter().any(|class| steps::any_in(names, class))
+    fn has_steps(&self, modules: &[Module<'a>]) -> bool {
+        let mut order = self.order.iter();
+        order.any(|at| steps::any_in(&modules[at.module].names, at.class))
     }
 }
 
 /// The flow that is meant, or a finding that says why there is none.
-pub(super) fn choose<'a>(
-    context: &mut Context<'a>,
-    module: &'a ModModule,
-    asked: Option<&str>,
-) -> Option<Lineage<'a>> {
-    let mut classes = Vec::new();
-    collect(&module.body, &mut classes);
+pub(super) fn choose<'a>(context: &mut Context<'a>, asked: Option<&str>) -> Option<Lineage<'a>> {
+    let modules = context.modules;
+    let module = modules[0].tree;
     let mut lineages: Vec<Lineage<'a>> = Vec::new();
-    for class in classes {
+    for class in all(module) {
         // A later class of the same name replaces the earlier one, as in Python.
-        lineages.retain(|known| known.class.name.as_str() != class.name.as_str());
-        lineages.push(lineage(&context.names, class));
+        lineages.retain(|known| known.name() != class.name.as_str());
+        lineages.push(lineage(modules, ClassAt { class, module: 0 }));
     }
     let called = calls(module);
+    let mut imported: Vec<ClassAt<'a>> = called
+        .iter()
+        .filter_map(|name| modules[0].names.elsewhere(name))
+        .collect();
+    imported.sort_by_key(ClassAt::key);
+    imported.dedup_by_key(|at| at.key());
+    // A flow of another file counts if this one calls it.
+    let imported = imported.into_iter().map(|at| lineage(modules, at));
+    lineages.extend(imported.filter(|lineage| lineage.is_flow));
 
     if let Some(asked) = asked {
         return choose_asked(context, lineages, asked);
     }
-    let names = &context.names;
     let flows = lineages.iter().filter(|lineage| lineage.is_flow).count();
     let (mut candidates, others): (Vec<_>, Vec<_>) = lineages.into_iter().partition(|lineage| {
         // Without a flow in the file, a class that looks like one is read, so that its unknown base is named.
         let called = called.contains(lineage.name());
-        let resembles = flows == 0 && (called || lineage.has_steps(names));
+        let resembles = flows == 0 && (called || lineage.has_steps(modules));
         lineage.is_flow || (!lineage.unread.is_empty() && resembles)
     });
     if candidates.is_empty() {
@@ -83,13 +96,12 @@ pub(super) fn choose<'a>(
     let derived: HashSet<&str> = candidates
         .iter()
         .flat_map(|lineage| lineage.order.iter().skip(1))
-        .map(|class| class.name.as_str())
+        .map(|at| at.class.name.as_str())
         .collect();
+    let is_called =
+        |lineage: &Lineage<'_>| lineage.class.module != 0 || called.contains(lineage.name());
     for preferred in [
-        candidates
-            .iter()
-            .map(|lineage| called.contains(lineage.name()))
-            .collect::<Vec<_>>(),
+        candidates.iter().map(&is_called).collect::<Vec<_>>(),
         candidates
             .iter()
             .map(|lineage| !derived.contains(lineage.name()))
@@ -113,6 +125,13 @@ pub(super) fn choose<'a>(
     }
     several_flows(context, &candidates);
     None
+}
+
+/// Classes of the module's own scope, in source order.
+pub(super) fn all(module: &ModModule) -> Vec<&StmtClassDef> {
+    let mut classes = Vec::new();
+    collect(&module.body, &mut classes);
+    classes
 }
 
 /// Classes of the module's own scope, those under `if` and `try` included.
@@ -140,76 +159,103 @@ fn collect<'a>(body: &'a [Stmt], classes: &mut Vec<&'a StmtClassDef>) {
     }
 }
 
-fn lineage<'a>(names: &Names<'a>, class: &'a StmtClassDef) -> Lineage<'a> {
-    let mut result = Lineage {
-        class,
-        order: Vec::new(),
+fn lineage<'a>(modules: &[Module<'a>], class: ClassAt<'a>) -> Lineage<'a> {
+    let mut bases = Bases {
+        modules,
         unread: Vec::new(),
         is_flow: false,
     };
-    follow(names, class, &mut result, &mut Vec::new());
-    // A base reached twice stands where it is reached last: after all classes that derive from it.
+    let (order, unordered) = mro::order(class, &mut |at| bases.of(at));
+    let Bases {
+        mut unread,
+        is_flow,
+        ..
+    } = bases;
     let mut seen = HashSet::new();
-    result.order.reverse();
-    result
-        .order
-        .retain(|class| seen.insert(class.range().start()));
-    result.order.reverse();
-    result
+    unread.retain(|one| seen.insert((one.module, one.range.start())));
+    Lineage {
+        class,
+        order,
+        unordered,
+        unread,
+        is_flow,
+    }
 }
 
-fn follow<'a>(
-    names: &Names<'a>,
-    class: &'a StmtClassDef,
-    result: &mut Lineage<'a>,
-    around: &mut Vec<TextRange>,
-) {
-    result.order.push(class);
-    around.push(class.range());
-    let arguments = class.arguments.as_deref();
-    for base in arguments.into_iter().flat_map(|arguments| &arguments.args) {
-        // `Generic[T]` brings what `Generic` brings.
-        let plain = base
-            .as_subscript_expr()
-            .map_or(base, |subscript| &subscript.value);
-        let meaning = names.resolve(plain);
-        match &meaning {
-            Meaning::Metaflow(path) if path == "FlowSpec" => result.is_flow = true,
-            Meaning::Unbound("object") => {}
-            Meaning::Foreign(path) if HARMLESS_BASES.contains(&path.as_str()) => {}
-            Meaning::Class(base) if !around.contains(&base.range()) => {
-                follow(names, base, result, around);
-            }
-            Meaning::Metaflow(_)
-            | Meaning::Foreign(_)
-            | Meaning::Class(_)
-            | Meaning::Function
-            | Meaning::Value
-            | Meaning::Bound
-            | Meaning::Unbound(_)
-            | Meaning::Expression => {
-                let range = base.range();
-                result.unread.push(Unread { range, meaning });
+/// What is learnt about the bases while they are followed.
+struct Bases<'m, 'a> {
+    modules: &'m [Module<'a>],
+    unread: Vec<Unread<'a>>,
+    is_flow: bool,
+}
+
+impl<'a> Bases<'_, 'a> {
+    /// The bases of one class as it names them.
+    fn of(&mut self, at: ClassAt<'a>) -> Vec<mro::Base<'a>> {
+        let names = &self.modules[at.module].names;
+        let arguments = at.class.arguments.as_deref();
+        let mut bases = Vec::new();
+        for base in arguments.into_iter().flat_map(|arguments| &arguments.args) {
+            // `Generic[T]` brings what `Generic` brings.
+            let plain = base
+                .as_subscript_expr()
+                .map_or(base, |subscript| &subscript.value);
+            let meaning = names.resolve(plain);
+            let linked = names.linked(plain);
+            let missing_in = linked.and_then(|linked| linked.missing_in.clone());
+            match meaning {
+                Meaning::Metaflow(path) if path == "FlowSpec" => {
+                    self.is_flow = true;
+                    bases.push(mro::Base::Outside(path));
+                }
+                Meaning::Unbound("object") => {}
+                Meaning::Foreign(path) if HARMLESS_BASES.contains(&path.as_str()) => {
+                    bases.push(mro::Base::Outside(path));
+                }
+                Meaning::Class(base) => bases.push(mro::Base::Inside(base)),
+                Meaning::Metaflow(_)
+                | Meaning::Foreign(_)
+                | Meaning::Function
+                | Meaning::Value
+                | Meaning::Bound
+                | Meaning::Unbound(_)
+                | Meaning::Expression => {
+                    self.unread(at, base.range(), meaning, missing_in);
+                }
             }
         }
-    }
-    for keyword in arguments
-        .into_iter()
-        .flat_map(|arguments| &arguments.keywords)
-    {
-        let range = keyword.range();
-        let meaning = names.resolve(&keyword.value);
-        if !matches!(&meaning, Meaning::Foreign(path) if path == "abc.ABCMeta") {
-            result.unread.push(Unread { range, meaning });
+        for keyword in arguments
+            .into_iter()
+            .flat_map(|arguments| &arguments.keywords)
+        {
+            let meaning = names.resolve(&keyword.value);
+            if !matches!(&meaning, Meaning::Foreign(path) if path == "abc.ABCMeta") {
+                self.unread(at, keyword.range(), meaning, None);
+            }
         }
+        bases
     }
-    around.pop();
+
+    fn unread(
+        &mut self,
+        at: ClassAt<'a>,
+        range: TextRange,
+        meaning: Meaning<'a>,
+        missing_in: Option<String>,
+    ) {
+        self.unread.push(Unread {
+            module: at.module,
+            range,
+            meaning,
+            missing_in,
+        });
+    }
 }
 
 /// Names called by the module's own code, and by the functions that it calls.
-fn calls(module: &ModModule) -> HashSet<&str> {
+pub(super) fn calls(module: &ModModule) -> BTreeSet<&str> {
     let mut finder = Calls {
-        found: HashSet::new(),
+        found: BTreeSet::new(),
     };
     finder.visit_body(&module.body);
     loop {
@@ -226,7 +272,7 @@ fn calls(module: &ModModule) -> HashSet<&str> {
 }
 
 struct Calls<'a> {
-    found: HashSet<&'a str>,
+    found: BTreeSet<&'a str>,
 }
 
 impl<'a> Visitor<'a> for Calls<'a> {
@@ -273,7 +319,7 @@ fn choose_asked<'a>(
     if lineage.is_flow || !lineage.unread.is_empty() {
         return Some(lineage);
     }
-    let span = context.source.span(&lineage.class.name);
+    let span = context.source.span(&lineage.class.class.name);
     let message = format!("`{asked}` is not a flow");
     let label = "does not derive from `FlowSpec`";
     context
@@ -286,10 +332,10 @@ fn no_flow(context: &mut Context<'_>, classes: &[Lineage<'_>]) {
     let source = context.source;
     let with_steps = classes
         .iter()
-        .find(|lineage| lineage.has_steps(&context.names));
+        .find(|lineage| lineage.has_steps(context.modules));
     let finding = if let Some(lineage) = with_steps {
         let name = lineage.name();
-        let span = source.span(&lineage.class.name);
+        let span = source.span(&lineage.class.class.name);
         let message = format!("`{name}` has steps but is no flow");
         let label = "does not derive from `FlowSpec`";
         Diagnostic::error(Code::FC0003, message, span, label)
@@ -317,7 +363,7 @@ fn several_flows(context: &mut Context<'_>, candidates: &[Lineage<'_>]) {
         } else {
             "or this one?"
         };
-        finding = finding.label(source.span(&lineage.class.name), text);
+        finding = finding.label(source.span(&lineage.class.class.name), text);
     }
     let first = names.first().copied().unwrap_or_default();
     let help = format!(
@@ -333,9 +379,18 @@ fn listed(names: &[&str]) -> String {
 
 /// Reports the bases whose steps and parameters are out of sight.
 pub(super) fn report_unread(context: &mut Context<'_>, lineage: &Lineage<'_>) {
-    let source = context.source;
     context.steps_hidden |= !lineage.unread.is_empty();
+    for at in &lineage.unordered {
+        let name = at.class.name.as_str();
+        let span = context.modules[at.module].source.span(&at.class.name);
+        let message = format!("Python cannot order the base classes of `{name}`");
+        let label = "a base stands before a class that derives from it, or twice";
+        let help = "name the most derived class first, and each class once";
+        let finding = Diagnostic::error(Code::FC0025, message, span, label).help(help);
+        context.found.push(finding);
+    }
     for unread in &lineage.unread {
+        let source = context.modules[unread.module].source;
         let span = source.span(&unread.range);
         let text = source.text(&unread.range);
         let finding = match &unread.meaning {
@@ -354,6 +409,20 @@ pub(super) fn report_unread(context: &mut Context<'_>, lineage: &Lineage<'_>) {
                     finding.help("define it in this file or derive from `FlowSpec` directly")
                 }
             }
+            Meaning::Foreign(path) if unread.missing_in.is_some() => {
+                let file = unread.missing_in.as_deref().unwrap_or_default();
+                let message = format!("`{file}` has no class `{}`", last(path));
+                Diagnostic::error(Code::FC0010, message, span, format!("imported as `{path}`"))
+                    .help(format!("define it in `{file}`, or mend the import"))
+            }
+            Meaning::Foreign(path) if path.starts_with('.') => {
+                let message = format!("the base class `{text}` comes from a relative import");
+                let label = "a file outside of any package cannot import relatively";
+                Diagnostic::error(Code::FC0010, message, span, label).help(format!(
+                    "write `from {} import …`",
+                    path.trim_start_matches('.')
+                ))
+            }
             Meaning::Foreign(path) => {
                 let message = format!("the base class `{text}` is imported from another module");
                 Diagnostic::error(
@@ -362,7 +431,7 @@ pub(super) fn report_unread(context: &mut Context<'_>, lineage: &Lineage<'_>) {
                     span,
                     format!("`{path}` may hold steps and parameters that flowc does not see"),
                 )
-                .help("move the class into this file, or call its helpers as plain functions")
+                .help("move the class into a file beside the flow, or call its helpers as plain functions")
             }
             Meaning::Metaflow(path) => {
                 let message = format!("`{path}` of Metaflow is not supported as a base class");
@@ -381,4 +450,9 @@ pub(super) fn report_unread(context: &mut Context<'_>, lineage: &Lineage<'_>) {
         };
         context.found.push(finding);
     }
+}
+
+/// The last part of a dotted path.
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
 }

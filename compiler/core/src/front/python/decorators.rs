@@ -8,7 +8,7 @@ use ruff_python_ast::{Arguments, Decorator as Node, Expr, Keyword};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::known;
-use super::literal::{NotLiteral, literal};
+use super::literal::NotLiteral;
 use super::lower::Context;
 use super::names::{Meaning, Names};
 use crate::diag::suggest::closest;
@@ -111,6 +111,10 @@ fn foreign(context: &mut Context<'_>, meaning: &Meaning<'_>, span: Span, text: &
         Meaning::Foreign(path) => {
             unknown(format!("imported as `{path}`; {unknowable}")).help(way_out)
         }
+        Meaning::Class(at) if context.modules[at.module].source.id != context.source.id => {
+            let path = context.modules[at.module].source.path();
+            unknown(format!("defined in `{path}`; {unknowable}")).help(way_out)
+        }
         Meaning::Class(_) | Meaning::Function => {
             unknown(format!("defined in this file; {unknowable}")).help(way_out)
         }
@@ -180,7 +184,7 @@ fn read_argument<'a>(
         not_literal(context, &keyword.value, error, Code::FC0012, &message);
         return None;
     };
-    let value = literal(&keyword.value);
+    let value = context.literal(&keyword.value);
     let value = match value {
         Ok(value) => value,
         Err(error) => {
@@ -206,7 +210,7 @@ pub(super) fn not_literal<'a>(
     message: &str,
 ) {
     let mut finder = ConfigFinder {
-        names: &context.names,
+        names: context.names,
         configs: &context.configs,
         found: None,
         echo: false,

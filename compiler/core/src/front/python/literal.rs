@@ -50,6 +50,19 @@ impl Why {
 
 /// The literal that an expression is, or the innermost part that prevents it.
 pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
+    evaluate(expr, &|_| None)
+}
+
+/// As [`literal`], with a value for the names that have one.
+pub(super) fn evaluate<'a>(
+    expr: &'a Expr,
+    named: &dyn Fn(&'a Expr) -> Option<Literal>,
+) -> Result<Literal, NotLiteral> {
+    if (expr.is_name_expr() || expr.is_attribute_expr())
+        && let Some(value) = named(expr)
+    {
+        return Ok(value);
+    }
     let no = |why| {
         Err(NotLiteral {
             range: expr.range(),
@@ -76,10 +89,10 @@ pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
         };
     }
     if let Some(list) = expr.as_list_expr() {
-        return sequence(&list.elts);
+        return sequence(&list.elts, named);
     }
     if let Some(tuple) = expr.as_tuple_expr() {
-        return sequence(&tuple.elts);
+        return sequence(&tuple.elts, named);
     }
     if let Some(dict) = expr.as_dict_expr() {
         let mut values = IndexMap::new();
@@ -87,21 +100,24 @@ pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
             let Some(key) = &item.key else {
                 return Err(NotLiteral::computed(item.value.range()));
             };
-            let Literal::Str(name) = literal(key)? else {
+            let Literal::Str(name) = evaluate(key, named)? else {
                 return Err(NotLiteral {
                     range: key.range(),
                     why: Why::Key,
                 });
             };
-            values.insert(name, literal(&item.value)?);
+            values.insert(name, evaluate(&item.value, named)?);
         }
         return Ok(Literal::Dict(values));
     }
     if let Some(unary) = expr.as_unary_op_expr() {
-        return negated(unary.op, &unary.operand).unwrap_or_else(|| no(Why::Computed));
+        return negated(unary.op, &unary.operand, named).unwrap_or_else(|| no(Why::Computed));
     }
     if let Some(binary) = expr.as_bin_op_expr() {
-        let (left, right) = (literal(&binary.left)?, literal(&binary.right)?);
+        let (left, right) = (
+            evaluate(&binary.left, named)?,
+            evaluate(&binary.right, named)?,
+        );
         return match combined(binary.op, left, right) {
             Ok(value) => Ok(value),
             Err(why) => no(why),
@@ -112,16 +128,23 @@ pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
     no(if kind { Why::Kind } else { Why::Computed })
 }
 
-fn sequence(items: &[Expr]) -> Result<Literal, NotLiteral> {
+fn sequence<'a>(
+    items: &'a [Expr],
+    named: &dyn Fn(&'a Expr) -> Option<Literal>,
+) -> Result<Literal, NotLiteral> {
     items
         .iter()
-        .map(literal)
+        .map(|item| evaluate(item, named))
         .collect::<Result<_, _>>()
         .map(Literal::List)
 }
 
 /// `-x`, `+x`; `None` for what is no sign of a number.
-fn negated(op: UnaryOp, operand: &Expr) -> Option<Result<Literal, NotLiteral>> {
+fn negated<'a>(
+    op: UnaryOp,
+    operand: &'a Expr,
+    named: &dyn Fn(&'a Expr) -> Option<Literal>,
+) -> Option<Result<Literal, NotLiteral>> {
     let minus = match op {
         UnaryOp::USub => true,
         UnaryOp::UAdd => false,
@@ -135,7 +158,7 @@ fn negated(op: UnaryOp, operand: &Expr) -> Option<Result<Literal, NotLiteral>> {
     {
         return Some(Ok(Literal::Int(i64::MIN)));
     }
-    let value = match literal(operand) {
+    let value = match evaluate(operand, named) {
         Ok(value) => value,
         Err(error) => return Some(Err(error)),
     };

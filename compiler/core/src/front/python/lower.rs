@@ -1,27 +1,35 @@
 //! Puts the flow together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use ruff_python_ast::ModModule;
+use ruff_python_ast::Expr;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::classes::{self, Lineage};
 use super::decorators::{self, Place};
 use super::docstring::docstring;
 use super::known;
+use super::literal::{self, NotLiteral};
 use super::members::{self, Member};
-use super::names::Names;
-use super::parse::{Source, parse};
+use super::modules::{Fetched, Held, Library, Module};
+use super::names::{ClassAt, Names};
+use super::parse::Source;
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::arena::Arena;
-use crate::ir::flow::{Flow, Spanned};
+use crate::ir::flow::{Flow, Literal, Spanned};
 use crate::source::{FileId, SourceTree};
 
 /// What all parts of the front end share while they read one file.
 pub(super) struct Context<'a> {
+    /// The files of the flow; the first is the flow's own.
+    pub(super) modules: &'a [Module<'a>],
+    /// The file that is being read.
     pub(super) source: Source<'a>,
-    pub(super) names: Names<'a>,
+    /// Its names.
+    pub(super) names: &'a Names<'a>,
+    /// Names that the class body which is being read has bound so far, with the values that are plain.
+    pub(super) class_names: HashMap<&'a str, Option<Literal>>,
     pub(super) found: Diagnostics,
     /// Exported names that a finding of their own explains, so that their import needs none.
     pub(super) explained: BTreeSet<String>,
@@ -31,46 +39,92 @@ pub(super) struct Context<'a> {
     pub(super) configs: BTreeSet<String>,
 }
 
+impl<'a> Context<'a> {
+    /// Turns to another file of the flow.
+    pub(super) fn enter(&mut self, module: usize) {
+        let entered = &self.modules[module];
+        self.source = entered.source;
+        self.names = &entered.names;
+        self.class_names.clear();
+    }
+
+    /// The literal that an expression is, names of constants resolved, or the innermost part that prevents it.
+    pub(super) fn literal(&self, expr: &'a Expr) -> Result<Literal, NotLiteral> {
+        literal::evaluate(expr, &|part: &'a Expr| {
+            let name = part.as_name_expr();
+            match name.and_then(|name| self.class_names.get(name.id.as_str())) {
+                Some(value) => value.clone(),
+                None => self.names.constant(part),
+            }
+        })
+    }
+}
+
 /// Reads the flow of `file`; `class` is the part after the colon in `file.py:Class`.
 ///
+/// Base classes and constants are looked for in the files that the tree holds, the flow's own being at its root.
 /// Returns what could be understood even if there are errors; `None` if no flow was found, or an error hides all of its steps.
 pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Flow>, Diagnostics) {
-    let source = Source::new(tree, file);
-    let (module, broken, found) = parse(&source);
+    let library = Library::gather(&mut Held(tree), file);
+    lower_gathered(tree, &library, class)
+}
+
+/// As [`lower`], and adds the files that the flow's classes lead to: `fetch` is asked for the text at a path below the root.
+pub fn read(
+    tree: &mut SourceTree,
+    file: FileId,
+    class: Option<&str>,
+    fetch: &mut dyn FnMut(&str) -> Option<String>,
+) -> (Option<Flow>, Diagnostics) {
+    let library = Library::gather(&mut Fetched { tree, fetch }, file);
+    lower_gathered(tree, &library, class)
+}
+
+fn lower_gathered(
+    tree: &SourceTree,
+    library: &Library,
+    class: Option<&str>,
+) -> (Option<Flow>, Diagnostics) {
+    let modules = library.link(tree);
+    let mut found = Diagnostics::default();
+    for file in &library.files {
+        found.extend(file.found.clone());
+    }
     let mut context = Context {
-        source,
-        names: Names::collect(&module.body),
+        modules: &modules,
+        source: modules[0].source,
+        names: &modules[0].names,
+        class_names: HashMap::new(),
         found,
         explained: BTreeSet::new(),
         steps_hidden: false,
         configs: BTreeSet::new(),
     };
-    let flow = read(&mut context, &module, class, &broken);
+    let flow = assemble(&mut context, class);
     let mut found = context.found;
     // What touches a syntax error is most likely its echo.
-    found.retain(|item| item.code == Code::FC0001 || !touches(item, &broken));
+    found.retain(|item| item.code == Code::FC0001 || !touches(item, &modules));
     found.sort();
     (flow, found)
 }
 
-fn touches(item: &Diagnostic, broken: &[TextRange]) -> bool {
+fn touches(item: &Diagnostic, modules: &[Module<'_>]) -> bool {
     let span = item.labels.first().map(|label| label.span);
     span.is_some_and(|span| {
         let range = TextRange::new(span.start.into(), span.end.into());
-        broken.iter().any(|at| at.intersect(range).is_some())
+        let broken = modules
+            .iter()
+            .filter(|module| module.source.id == span.file)
+            .flat_map(|module| module.broken);
+        broken.into_iter().any(|at| at.intersect(range).is_some())
     })
 }
 
-fn read<'a>(
-    context: &mut Context<'a>,
-    module: &'a ModModule,
-    class: Option<&str>,
-    broken: &[TextRange],
-) -> Option<Flow> {
+fn assemble(context: &mut Context<'_>, class: Option<&str>) -> Option<Flow> {
     // A file that cannot be parsed may have lost its flow with the error; then only the error is shown.
     let before = context.found.clone();
-    let Some(lineage) = classes::choose(context, module, class) else {
-        if broken.is_empty() {
+    let Some(lineage) = classes::choose(context, class) else {
+        if context.modules[0].broken.is_empty() {
             report_names(context);
         } else {
             context.found = before;
@@ -87,11 +141,23 @@ fn read<'a>(
             Member::Other => {}
         }
     }
-    report_names(context);
-    let mut bodies = lineage.order.iter().map(Ranged::range);
-    if context.steps_hidden
-        || bodies.any(|body| broken.iter().any(|at| body.intersect(*at).is_some()))
-    {
+    let mut files: Vec<usize> = lineage.order.iter().map(|at| at.module).collect();
+    files.push(0);
+    files.sort_unstable();
+    files.dedup();
+    for module in files {
+        context.enter(module);
+        report_names(context);
+        imported_names(context, &mut flow.imported_names);
+    }
+    flow.imported_names
+        .sort_by(|left, right| left.value.cmp(&right.value));
+    let broken = |at: &ClassAt<'_>| {
+        let body = at.class.range();
+        let mut broken = context.modules[at.module].broken.iter();
+        broken.any(|error| body.intersect(*error).is_some())
+    };
+    if context.steps_hidden || lineage.order.iter().any(broken) {
         // That steps or transitions are missing would only repeat what was reported.
         if flow.steps.is_empty() {
             return None;
@@ -100,16 +166,19 @@ fn read<'a>(
             flow.steps[step].next_unread = true;
         }
     }
-    flow.imported_names = imported_names(context);
     Some(flow)
 }
 
 /// The flow without its members.
 fn shell<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Flow {
-    let source = context.source;
-    let class = lineage.class;
     let mut read = Vec::new();
-    for node in lineage.order.iter().flat_map(|class| &class.decorator_list) {
+    let nodes = lineage.order.iter().flat_map(|at| {
+        let nodes = at.class.decorator_list.iter();
+        nodes.map(|node| (at.module, node))
+    });
+    for (module, node) in nodes {
+        context.enter(module);
+        let source = context.source;
         let (named, _) = decorators::parts(node);
         if context.names.resolve(named).exported() == Some("step") {
             let span = source.span(&node.expression);
@@ -122,12 +191,14 @@ fn shell<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Flow {
         }
         read.extend(decorators::read(context, node, Place::Flow));
     }
+    context.enter(lineage.class.module);
+    let (source, class) = (context.source, lineage.class.class);
     Flow {
         name: Spanned {
             value: class.name.to_string(),
             span: source.span(&class.name),
         },
-        file: source.id,
+        file: context.modules[0].source.id,
         line: source.line(class.name.start()),
         doc: docstring(&class.body),
         steps: Arena::default(),
@@ -170,9 +241,8 @@ fn report_names(context: &mut Context<'_>) {
     }
 }
 
-/// Each name once, at its first use, sorted.
-fn imported_names(context: &Context<'_>) -> Vec<Spanned<String>> {
-    let mut names: Vec<Spanned<String>> = Vec::new();
+/// Adds the names that the file imports, each once, at its first use.
+fn imported_names(context: &Context<'_>, names: &mut Vec<Spanned<String>>) {
     for (path, range) in &context.names.imported {
         if names.iter().all(|known| known.value != *path) {
             names.push(Spanned {
@@ -181,6 +251,4 @@ fn imported_names(context: &Context<'_>) -> Vec<Spanned<String>> {
             });
         }
     }
-    names.sort_by(|left, right| left.value.cmp(&right.value));
-    names
 }

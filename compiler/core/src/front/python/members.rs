@@ -7,12 +7,11 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::classes::Lineage;
 use super::decorators::{config, is_config};
-use super::literal::literal;
 use super::lower::Context;
 use super::names::Meaning;
 use super::{parameters, steps};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::flow::{Constant, Parameter, Spanned, Step};
+use crate::ir::flow::{Constant, Literal, Parameter, Spanned, Step};
 use crate::source::Span;
 
 /// Class attributes that Metaflow never treats as constants.
@@ -47,16 +46,18 @@ struct Entry<'a> {
 /// What the flow's attributes are after inheritance, in source order.
 pub(super) fn read<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Vec<Member> {
     let mut visible: HashSet<&str> = HashSet::new();
-    let mut entries: Vec<Entry<'a>> = Vec::new();
-    for class in &lineage.order {
-        for entry in read_class(context, class) {
+    let mut entries: Vec<(usize, Entry<'a>)> = Vec::new();
+    for at in &lineage.order {
+        context.enter(at.module);
+        for entry in read_class(context, at.class) {
             if visible.insert(entry.name) {
-                entries.push(entry);
+                entries.push((at.module, entry));
             }
         }
     }
-    entries.sort_by_key(|entry| entry.range.start());
-    entries.into_iter().map(|entry| entry.member).collect()
+    // The flow's own file comes first, the others in the order in which it leads to them.
+    entries.sort_by_key(|(module, entry)| (*module, entry.range.start()));
+    entries.into_iter().map(|(_, entry)| entry.member).collect()
 }
 
 /// The bindings of one class; of several for one name the last counts.
@@ -204,6 +205,7 @@ impl<'a> Body<'a> {
             Member::Other
         };
         if !name.is_empty() {
+            context.class_names.insert(name, None);
             self.push(name, method.name.range(), member);
         }
     }
@@ -236,10 +238,14 @@ impl<'a> Body<'a> {
         if name.is_empty() {
             return;
         }
+        let plain = value.and_then(|value| context.literal(value).ok());
+        let plain = plain.filter(|value| !matches!(value, Literal::List(_) | Literal::Dict(_)));
+        let certain = certainty == Certainty::Always;
+        context.class_names.insert(name, plain.filter(|_| certain));
         let span = context.source.span(&range);
         let member = match value {
             Some(value) => self::value(context, name, span, value, certainty),
-            None => constant(name, span, None),
+            None => constant(context, name, span, None),
         };
         self.push(name, range, member);
     }
@@ -273,12 +279,12 @@ fn value<'a>(
         _ if value.is_lambda_expr() => Member::Other,
         _ => {
             let certain = certainty == Certainty::Always;
-            constant(name, span, Some(value).filter(|_| certain))
+            constant(context, name, span, Some(value).filter(|_| certain))
         }
     }
 }
 
-fn constant(name: &str, span: Span, value: Option<&Expr>) -> Member {
+fn constant<'a>(context: &Context<'a>, name: &str, span: Span, value: Option<&'a Expr>) -> Member {
     if name.starts_with('_') || NO_CONSTANTS.contains(&name) {
         return Member::Other;
     }
@@ -287,7 +293,7 @@ fn constant(name: &str, span: Span, value: Option<&Expr>) -> Member {
             value: name.to_owned(),
             span,
         },
-        value: value.and_then(|value| literal(value).ok()),
+        value: value.and_then(|value| context.literal(value).ok()),
     })
 }
 

@@ -1,9 +1,11 @@
 //! The Python front end, static: nothing of the user's code is run.
 //!
-//! `parse` turns text into a syntax tree, `names` says what imports and definitions bind, `classes` picks the flow class,
+//! `parse` turns text into a syntax tree, `names` says what imports and definitions bind, `modules` finds the other files
+//! that the flow's classes lead to, `classes` picks the flow class, `mro` orders its bases,
 //! `members` reads its body by way of `steps`, `transition`, `decorators` and `parameters`, and `lower` puts the flow together.
 //! Whatever is not understood is a diagnostic; the rest is still read.
 
+mod bindings;
 mod classes;
 mod decorators;
 mod depth;
@@ -12,6 +14,8 @@ mod known;
 mod literal;
 mod lower;
 mod members;
+mod modules;
+mod mro;
 mod names;
 mod parameters;
 mod parse;
@@ -21,5 +25,5 @@ mod steps;
 mod tests;
 mod transition;
 
-pub use lower::lower;
+pub use lower::{lower, read};
 pub use preload::preload;

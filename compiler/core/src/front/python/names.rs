@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Alias, Expr, Stmt, StmtClassDef, StmtImport, StmtImportFrom};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_python_ast::{Expr, Stmt, StmtClassDef};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 
-use super::known;
-
-/// Packages that export what we look for; both mean the same.
-const PACKAGES: [&str; 2] = ["metaflow", "flowc"];
+use super::{bindings, known};
+use crate::ir::flow::Literal;
 
 /// What a name or dotted name stands for.
 #[derive(Clone, Debug)]
@@ -18,8 +15,8 @@ pub(super) enum Meaning<'a> {
     Metaflow(String),
     /// Imported from somewhere else under this dotted name.
     Foreign(String),
-    /// A class of this file.
-    Class(&'a StmtClassDef),
+    /// A class of this file, or of another one of the tree.
+    Class(ClassAt<'a>),
     /// A function of this file.
     Function,
     /// Assigned a value that is no plain name.
@@ -43,12 +40,91 @@ impl Meaning<'_> {
     }
 }
 
+/// A class and the file that holds it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClassAt<'a> {
+    /// The class.
+    pub(super) class: &'a StmtClassDef,
+    /// Place of its module in the library; 0 is the flow's file.
+    pub(super) module: usize,
+}
+
+impl ClassAt<'_> {
+    /// What tells it from all other classes, in source order.
+    pub(super) fn key(&self) -> (usize, TextSize) {
+        (self.module, self.class.range().start())
+    }
+
+    /// The same class, said to be of another module.
+    pub(super) fn inside(self, module: usize) -> Self {
+        Self { module, ..self }
+    }
+}
+
+/// What a dotted path of another module stands for.
+#[derive(Clone, Debug)]
+pub(super) struct Linked<'a> {
+    meaning: Option<Meaning<'a>>,
+    /// The value of a constant.
+    pub(super) value: Option<Literal>,
+    /// Path of the file that was expected to bind the name and does not.
+    pub(super) missing_in: Option<String>,
+}
+
+impl<'a> Linked<'a> {
+    /// Something with a meaning.
+    pub(super) fn meaning(meaning: Meaning<'a>) -> Self {
+        Self {
+            meaning: Some(meaning),
+            value: None,
+            missing_in: None,
+        }
+    }
+
+    /// A constant.
+    pub(super) fn value(value: Literal) -> Self {
+        Self {
+            meaning: None,
+            value: Some(value),
+            missing_in: None,
+        }
+    }
+
+    /// A name that the file at a path does not have.
+    pub(super) fn missing(path: String) -> Self {
+        Self {
+            meaning: None,
+            value: None,
+            missing_in: Some(path),
+        }
+    }
+}
+
+/// A value that a name of the module always has.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    /// The value.
+    pub(super) value: Literal,
+    /// Where it is bound; before that the name means nothing.
+    pub(super) from: TextSize,
+}
+
 /// The names of one file.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a> {
+    /// Place of the file in the library.
+    pub(super) module: usize,
     bindings: HashMap<&'a str, Meaning<'a>>,
+    /// Plain values of names that are bound once.
+    pub(super) constants: HashMap<&'a str, Constant>,
+    /// What dotted paths of other modules of the tree stand for.
+    pub(super) links: HashMap<String, Linked<'a>>,
+    /// Modules from which everything is imported.
+    pub(super) foreign_stars: Vec<String>,
+    /// Dotted paths of names in other modules that this file assigns to.
+    pub(super) changed_elsewhere: Vec<String>,
     /// Whether there is a `from metaflow import *`.
-    star: bool,
+    pub(super) star: bool,
     /// Every use of an exported name, in source order.
     pub(super) imported: Vec<(String, TextRange)>,
     /// Every `from metaflow import *`.
@@ -56,21 +132,85 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Collects the bindings of the module's own scope and every import of the file.
-    pub(super) fn collect(body: &'a [Stmt]) -> Self {
-        let mut collector = Collector {
-            names: Self::default(),
-            depth: 0,
-            packages: HashMap::new(),
-        };
-        collector.visit_body(body);
-        let mut names = collector.names;
-        names.imported.sort_by_key(|(_, range)| range.start());
-        names
+    /// Collects what a file binds; `package` is the one around it.
+    pub(super) fn collect(body: &'a [Stmt], package: Option<&str>) -> Self {
+        bindings::collect(body, package)
+    }
+
+    /// What a plain name is bound to in this file.
+    pub(super) fn bound(&self, name: &str) -> Option<&Meaning<'a>> {
+        self.bindings.get(name)
+    }
+
+    /// The value of a name that is bound once, to a literal.
+    pub(super) fn value(&self, name: &str) -> Option<Literal> {
+        Some(self.constants.get(name)?.value.clone())
+    }
+
+    /// Paths in other modules that a path below this module may lead to.
+    pub(super) fn leads(&self, path: &str) -> Vec<String> {
+        let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+        match self.bindings.get(name) {
+            Some(Meaning::Foreign(onward)) => vec![dotted(onward, rest)],
+            Some(_) => Vec::new(),
+            None => {
+                let stars = self.foreign_stars.iter();
+                stars.map(|module| format!("{module}.{path}")).collect()
+            }
+        }
+    }
+
+    /// The value of a name or dotted name that stands for a constant of a module.
+    pub(super) fn constant(&self, expr: &'a Expr) -> Option<Literal> {
+        if let Some(name) = expr.as_name_expr()
+            && let Some(constant) = self.constants.get(name.id.as_str())
+        {
+            return (constant.from <= expr.range().start()).then(|| constant.value.clone());
+        }
+        self.linked(expr)?.value.clone()
     }
 
     /// What an expression stands for at the top of the module.
     pub(super) fn resolve(&self, expr: &'a Expr) -> Meaning<'a> {
+        let linked = self.linked(expr);
+        if let Some(meaning) = linked.and_then(|linked| linked.meaning.clone()) {
+            return meaning;
+        }
+        self.resolve_here(expr)
+    }
+
+    /// What is known of an expression from other files.
+    pub(super) fn linked(&self, expr: &'a Expr) -> Option<&Linked<'a>> {
+        match self.resolve_here(expr) {
+            Meaning::Foreign(path) => self.links.get(&path),
+            Meaning::Unbound(name) => {
+                let paths = self.foreign_stars.iter().rev();
+                let mut linked =
+                    paths.filter_map(|module| self.links.get(&format!("{module}.{name}")));
+                linked.find(|linked| linked.missing_in.is_none())
+            }
+            Meaning::Metaflow(_)
+            | Meaning::Class(_)
+            | Meaning::Function
+            | Meaning::Value
+            | Meaning::Bound
+            | Meaning::Expression => None,
+        }
+    }
+
+    /// The class of another file that a name of this one stands for.
+    pub(super) fn elsewhere(&self, name: &'a str) -> Option<ClassAt<'a>> {
+        let Meaning::Foreign(path) = self.resolve_name(name) else {
+            return None;
+        };
+        match &self.links.get(&path)?.meaning {
+            Some(Meaning::Class(class)) => Some(*class),
+            _ => None,
+        }
+    }
+
+    /// As [`Names::resolve`], by this file alone.
+    fn resolve_here(&self, expr: &'a Expr) -> Meaning<'a> {
         if let Some(name) = expr.as_name_expr() {
             return self.resolve_name(name.id.as_str());
         }
@@ -78,7 +218,7 @@ impl<'a> Names<'a> {
             return Meaning::Expression;
         };
         let attr = attribute.attr.as_str();
-        match self.resolve(&attribute.value) {
+        match self.resolve_here(&attribute.value) {
             Meaning::Metaflow(path) => Meaning::Metaflow(dotted(&path, attr)),
             Meaning::Foreign(path) => Meaning::Foreign(dotted(&path, attr)),
             Meaning::Class(_)
@@ -90,10 +230,12 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// What a plain name stands for at the top of the module.
+    /// What a plain name stands for at the top of the module, by this file alone.
     pub(super) fn resolve_name(&self, name: &'a str) -> Meaning<'a> {
-        if let Some(meaning) = self.bindings.get(name) {
-            return meaning.clone();
+        match self.bindings.get(name) {
+            Some(Meaning::Class(class)) => return Meaning::Class(class.inside(self.module)),
+            Some(meaning) => return meaning.clone(),
+            None => {}
         }
         if self.star && known::is_exported(name) {
             return Meaning::Metaflow(name.to_owned());
@@ -101,158 +243,17 @@ impl<'a> Names<'a> {
         Meaning::Unbound(name)
     }
 
-    fn bind(&mut self, name: &'a str, meaning: Meaning<'a>) {
+    /// Binds a name; a later binding replaces the earlier one.
+    pub(super) fn bind(&mut self, name: &'a str, meaning: Meaning<'a>) {
         self.bindings.insert(name, meaning);
     }
 }
 
 /// `a` and `b` as `a.b`; `b` alone if `a` is empty.
-fn dotted(path: &str, attr: &str) -> String {
-    if path.is_empty() {
-        attr.to_owned()
+pub(super) fn dotted(path: &str, attr: &str) -> String {
+    if path.is_empty() || attr.is_empty() {
+        format!("{path}{attr}")
     } else {
         format!("{path}.{attr}")
-    }
-}
-
-/// The part of a module's dotted name after `metaflow` or `flowc`; `None` for other modules.
-fn inside_package(module: &str) -> Option<&str> {
-    let (head, rest) = module.split_once('.').unwrap_or((module, ""));
-    PACKAGES.contains(&head).then_some(rest)
-}
-
-struct Collector<'a> {
-    names: Names<'a>,
-    /// Functions and classes around the statement; bindings count at 0 only.
-    depth: u32,
-    /// Names that stand for the package or one of its modules anywhere in the file, with the dotted path.
-    packages: HashMap<&'a str, String>,
-}
-
-impl<'a> Collector<'a> {
-    fn bind(&mut self, name: &'a str, meaning: Meaning<'a>) {
-        if self.depth == 0 {
-            self.names.bind(name, meaning);
-        }
-    }
-
-    fn import(&mut self, import: &'a StmtImport) {
-        for Alias { name, asname, .. } in &import.names {
-            let path = name.as_str();
-            let (head, _) = path.split_once('.').unwrap_or((path, ""));
-            // `import a.b` binds `a`, `import a.b as c` binds `a.b`.
-            let (bound, meant) = match asname {
-                Some(alias) => (alias.as_str(), path),
-                None => (head, head),
-            };
-            let Some(inside) = inside_package(meant) else {
-                self.bind(bound, Meaning::Foreign(meant.to_owned()));
-                continue;
-            };
-            self.packages.insert(bound, inside.to_owned());
-            self.bind(bound, Meaning::Metaflow(inside.to_owned()));
-            if let Some(module) = inside_package(path).filter(|module| !module.is_empty()) {
-                self.names.imported.push((module.to_owned(), name.range()));
-            }
-        }
-    }
-
-    fn import_from(&mut self, import: &'a StmtImportFrom) {
-        let module = import.module.as_ref().map_or("", |module| module.as_str());
-        let inside = (import.level == 0)
-            .then(|| inside_package(module))
-            .flatten();
-        for alias in &import.names {
-            let name = alias.name.as_str();
-            let bound = alias.asname.as_ref().map_or(name, |alias| alias.as_str());
-            let Some(inside) = inside else {
-                let dots = ".".repeat(import.level as usize);
-                self.bind(bound, Meaning::Foreign(dots + &dotted(module, name)));
-                continue;
-            };
-            if name == "*" {
-                self.names.stars.push(import.range());
-                self.names.star |= self.depth == 0;
-                continue;
-            }
-            let path = dotted(inside, name);
-            self.names.imported.push((path.clone(), alias.name.range()));
-            self.bind(bound, Meaning::Metaflow(path));
-        }
-    }
-
-    fn assign(&mut self, target: &'a Expr, value: Option<&'a Expr>) {
-        if let Some(name) = target.as_name_expr() {
-            let meaning = match value.map(|value| self.names.resolve(value)) {
-                Some(Meaning::Unbound(_) | Meaning::Expression) => Meaning::Value,
-                Some(meaning) => meaning,
-                None => Meaning::Bound,
-            };
-            self.bind(name.id.as_str(), meaning);
-        }
-        let elements = target
-            .as_tuple_expr()
-            .map(|tuple| &tuple.elts)
-            .or_else(|| target.as_list_expr().map(|list| &list.elts));
-        for element in elements.into_iter().flatten() {
-            self.assign(element, None);
-        }
-    }
-}
-
-impl<'a> Visitor<'a> for Collector<'a> {
-    fn visit_stmt(&mut self, stmt: &'a Stmt) {
-        let nested = stmt.is_function_def_stmt() || stmt.is_class_def_stmt();
-        if let Some(import) = stmt.as_import_stmt() {
-            self.import(import);
-        } else if let Some(import) = stmt.as_import_from_stmt() {
-            self.import_from(import);
-        } else if let Some(function) = stmt.as_function_def_stmt() {
-            self.bind(function.name.as_str(), Meaning::Function);
-        } else if let Some(class) = stmt.as_class_def_stmt() {
-            self.bind(class.name.as_str(), Meaning::Class(class));
-        } else if let Some(assign) = stmt.as_assign_stmt() {
-            for target in &assign.targets {
-                self.assign(target, Some(&assign.value));
-            }
-        } else if let Some(assign) = stmt.as_ann_assign_stmt() {
-            if let Some(value) = &assign.value {
-                self.assign(&assign.target, Some(value));
-            }
-        } else if let Some(assign) = stmt.as_aug_assign_stmt() {
-            self.assign(&assign.target, None);
-        } else if let Some(each) = stmt.as_for_stmt() {
-            self.assign(&each.target, None);
-        }
-        self.depth += u32::from(nested);
-        visitor::walk_stmt(self, stmt);
-        self.depth -= u32::from(nested);
-    }
-
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        if let Some((path, range)) = self.module_attribute(expr) {
-            self.names.imported.push((path, range));
-            return;
-        }
-        visitor::walk_expr(self, expr);
-    }
-}
-
-impl Collector<'_> {
-    /// `metaflow.x` and `metaflow.module.x`: the exported name, and where its part after the package stands.
-    fn module_attribute(&self, expr: &Expr) -> Option<(String, TextRange)> {
-        let attribute = expr.as_attribute_expr()?;
-        let attr = attribute.attr.as_str();
-        if let Some(name) = attribute.value.as_name_expr() {
-            let path = self.packages.get(name.id.as_str())?;
-            return Some((dotted(path, attr), attribute.attr.range()));
-        }
-        let (path, range) = self.module_attribute(&attribute.value)?;
-        // Only modules are followed: `metaflow.current.run_id` is a use of `current`.
-        if known::is_module(&path) {
-            Some((dotted(&path, attr), range.cover(attribute.attr.range())))
-        } else {
-            Some((path, range))
-        }
     }
 }

@@ -4,7 +4,7 @@ use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::decorators::not_literal;
-use super::literal::{NotLiteral, literal};
+use super::literal::NotLiteral;
 use super::lower::Context;
 use super::names::Meaning;
 use crate::diag::suggest::closest;
@@ -161,7 +161,7 @@ fn unreadable(context: &mut Context<'_>, range: TextRange, message: &str) {
 /// A literal of the option's type, or `None` (which is as good as leaving the option out).
 fn plain<'a>(context: &mut Context<'a>, option: &str, value: &'a Expr) -> Option<Literal> {
     let message = format!("`{option}` of a parameter cannot be read statically");
-    let literal = match literal(value) {
+    let literal = match context.literal(value) {
         Ok(literal) => literal,
         Err(error) => {
             not_literal(context, value, error, Code::FC0011, &message);
@@ -192,7 +192,7 @@ fn plain<'a>(context: &mut Context<'a>, option: &str, value: &'a Expr) -> Option
 fn read_default<'a>(context: &mut Context<'a>, value: &'a Expr) -> Spanned<ParameterDefault> {
     let span = context.source.span(value);
     let text = context.source.text(value).to_owned();
-    let default = match literal(value) {
+    let default = match context.literal(value) {
         Ok(literal) => ParameterDefault::Literal(literal),
         Err(_) if is_function(context, value) => ParameterDefault::Computed(text),
         Err(error) => {

@@ -27,6 +27,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Path below the root.
+    pub(super) fn path(&self) -> &'a str {
+        &self.file.path
+    }
+
     /// Where a node stands.
     pub(super) fn span(&self, node: &impl Ranged) -> Span {
         let range = node.range();

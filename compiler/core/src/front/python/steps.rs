@@ -70,7 +70,7 @@ pub(super) fn is_step(context: &mut Context<'_>, method: &StmtFunctionDef) -> bo
     let marks: Vec<(Mark, &Node)> = method
         .decorator_list
         .iter()
-        .map(|node| (mark(&context.names, node), node))
+        .map(|node| (mark(context.names, node), node))
         .collect();
     if marks.iter().any(|(mark, _)| *mark == Mark::Step) {
         return true;
@@ -132,7 +132,7 @@ pub(super) fn read<'a>(context: &mut Context<'a>, method: &'a StmtFunctionDef) -
     }
     let mut read = Vec::new();
     for node in &method.decorator_list {
-        if matches!(mark(&context.names, node), Mark::OnSteps | Mark::Other) {
+        if matches!(mark(context.names, node), Mark::OnSteps | Mark::Other) {
             read.extend(decorators::read(context, node, Place::Step));
         }
     }
@@ -170,14 +170,14 @@ fn check_marks(context: &mut Context<'_>, method: &StmtFunctionDef) {
     let nodes = &method.decorator_list;
     let Some(at) = nodes
         .iter()
-        .position(|node| mark(&context.names, node) == Mark::Step)
+        .position(|node| mark(context.names, node) == Mark::Step)
     else {
         return;
     };
     let node = &nodes[at];
     let span = source.span(&node.expression);
     for again in &nodes[at + 1..] {
-        match mark(&context.names, again) {
+        match mark(context.names, again) {
             Mark::Step => {
                 let message = "`@step` is given twice";
                 let finding = Diagnostic::error(

@@ -5,6 +5,8 @@ use crate::diag::Diagnostics;
 use crate::ir::flow::{Decorator, Flow};
 use crate::source::SourceTree;
 
+mod modules;
+
 /// What was understood and what was found, a line each.
 fn read(text: &str) -> String {
     read_class(text, None)

@@ -1,0 +1,3 @@
+"""Numbers that decorators of other files use."""
+
+RETRIES = 1 + 1
