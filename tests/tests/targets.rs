@@ -134,15 +134,12 @@ fn refused(flow: &str, settings: &str, arguments: &[&str], expected: &[&str]) {
 
 #[test]
 fn constructs_that_a_target_cannot_do() {
+    let computed = decorated("since = Parameter(\"since\", default=lambda context: \"x\")\n");
     let nested = format!("{HEAD}{NESTED}");
-    refused(
-        &nested,
-        "",
-        &["--target", "airflow"],
-        &["FC0301 flow.py:11"],
-    );
-    for target in ["argo", "step-functions"] {
-        let found = check(&nested, "", &["--target", target]);
+    for target in ["airflow", "argo", "step-functions"] {
+        let arguments = &["--target", target];
+        refused(&computed, "", arguments, &["FC0301 flow.py:5"]);
+        let found = check(&nested, "", arguments);
         assert_eq!(
             (found.findings.len(), found.code),
             (0, Some(0)),

@@ -2,85 +2,82 @@
 
 use std::collections::HashSet;
 
-use flowc_core::ir::plan::{Plan, StepId, StepKind};
+use flowc_core::ir::plan::{Plan, StepId};
 use indexmap::IndexMap;
 
+use crate::groups::is_foreach;
 use crate::layout::{WIDTH, columns};
-use crate::names::{body_function, variable};
+use crate::names::variable;
 
-/// What stands on one side of `>>`: a step, or the body of a foreach as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum End {
-    Step(StepId),
-    /// The mapped task group of this split.
-    Body(StepId),
+/// The dependencies that the file writes down; those of a foreach's body on its index paths are there by its `expand`.
+pub(crate) struct Edges {
+    successors: IndexMap<StepId, Vec<StepId>>,
 }
 
-/// The dependencies among `steps`, which lie in the same foreach (or outside any), in flow order.
-/// `bodies`: splits whose body is a task group, defined in the same scope.
-pub(crate) fn dependencies(
-    plan: &Plan,
-    steps: &[StepId],
-    bodies: &IndexMap<StepId, Vec<StepId>>,
-    indent: usize,
-) -> Vec<String> {
-    let mut writer = Writer {
-        plan,
-        successors: successors(plan, steps, bodies),
-        written: HashSet::new(),
-        indent: " ".repeat(indent),
-        lines: Vec::new(),
-    };
-    let ends: Vec<End> = writer.successors.keys().copied().collect();
-    for end in ends {
-        writer.chain(end);
-    }
-    writer.lines
-}
-
-/// The edges that the file writes down; those into a mapped operator or group are there by its `expand`.
-fn successors(
-    plan: &Plan,
-    steps: &[StepId],
-    bodies: &IndexMap<StepId, Vec<StepId>>,
-) -> IndexMap<End, Vec<StepId>> {
-    let mut successors = IndexMap::new();
-    for &id in steps {
-        let step = &plan.steps[id];
-        let depth = step.foreach.len();
-        let StepKind::Foreach { join, .. } = step.kind else {
-            let same_scope = |next: &&StepId| plan.steps[**next].foreach.len() == depth;
-            let next: Vec<_> = step.next.iter().filter(same_scope).copied().collect();
-            // The last step of a body leads to the join outside of it, from a group by the group as a whole.
-            successors.insert(End::Step(id), next);
-            continue;
-        };
-        if bodies.contains_key(&id) {
-            successors.insert(End::Body(id), vec![join]);
-        } else if let Some(&body) = step.next.first() {
-            successors.insert(End::Step(body), vec![join]);
+impl Edges {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let written = |(id, _): &(StepId, _)| !is_foreach(plan, *id);
+        let steps = plan.steps.iter().filter(written);
+        Self {
+            successors: steps.map(|(id, step)| (id, step.next.clone())).collect(),
         }
     }
-    successors
+
+    /// Whether a dependency leads from the step out of a part of the flow, or to it from outside.
+    pub(crate) fn cross(&self, step: StepId, inside: impl Fn(StepId) -> bool) -> bool {
+        let leads = |(from, next): (&StepId, &Vec<StepId>)| {
+            if *from == step {
+                next.iter().any(|to| !inside(*to))
+            } else {
+                !inside(*from) && next.contains(&step)
+            }
+        };
+        self.successors.iter().any(leads)
+    }
+
+    /// Those for which `wanted` is true of their two ends, in flow order, each once.
+    pub(crate) fn lines(
+        &self,
+        plan: &Plan,
+        wanted: impl Fn(StepId, StepId) -> bool,
+        indent: usize,
+    ) -> Vec<String> {
+        let wanted = |(from, next): (&StepId, &Vec<StepId>)| {
+            let next = next.iter().filter(|to| wanted(*from, **to));
+            (*from, next.copied().collect::<Vec<_>>())
+        };
+        let mut writer = Writer {
+            plan,
+            successors: self.successors.iter().map(wanted).collect(),
+            written: HashSet::new(),
+            indent: " ".repeat(indent),
+            lines: Vec::new(),
+        };
+        for step in self.successors.keys() {
+            writer.chain(*step);
+        }
+        writer.lines
+    }
 }
 
 struct Writer<'a> {
     plan: &'a Plan,
-    successors: IndexMap<End, Vec<StepId>>,
-    written: HashSet<End>,
+    successors: IndexMap<StepId, Vec<StepId>>,
+    /// Steps whose dependencies are on a line.
+    written: HashSet<StepId>,
     indent: String,
     lines: Vec<String>,
 }
 
 impl Writer<'_> {
     /// Writes the edges from `first` on, as far as they lead through edges not yet written.
-    fn chain(&mut self, first: End) {
-        let mut line = vec![self.end(first)];
+    fn chain(&mut self, first: StepId) {
+        let mut line = vec![self.name(first)];
         let mut here = first;
         while let Some(next) = self.take(here) {
             if let [only] = next[..] {
                 line = self.extend(line, self.name(only));
-                here = End::Step(only);
+                here = only;
                 continue;
             }
             let names: Vec<_> = next.iter().map(|step| self.name(*step)).collect();
@@ -88,19 +85,17 @@ impl Writer<'_> {
             let Some(join) = self.meet(&next) else {
                 break;
             };
-            for step in &next {
-                self.written.insert(End::Step(*step));
-            }
+            self.written.extend(next);
             line = self.extend(line, self.name(join));
-            here = End::Step(join);
+            here = join;
         }
         self.flush(&line);
     }
 
-    /// The successors of `end` if their edges are not written yet; they count as written from now on.
-    fn take(&mut self, end: End) -> Option<Vec<StepId>> {
-        let next = self.successors.get(&end)?;
-        if next.is_empty() || !self.written.insert(end) {
+    /// The successors of a step if their edges are not written yet; they count as written from now on.
+    fn take(&mut self, step: StepId) -> Option<Vec<StepId>> {
+        let next = self.successors.get(&step)?;
+        if next.is_empty() || !self.written.insert(step) {
             return None;
         }
         Some(next.clone())
@@ -108,12 +103,9 @@ impl Writer<'_> {
 
     /// The step to which each of `steps` leads, and nothing else, by an edge not yet written.
     fn meet(&self, steps: &[StepId]) -> Option<StepId> {
-        let only = |step: &StepId| {
-            let end = End::Step(*step);
-            match self.successors.get(&end).map(Vec::as_slice) {
-                Some([next]) if !self.written.contains(&end) => Some(*next),
-                _ => None,
-            }
+        let only = |step: &StepId| match self.successors.get(step).map(Vec::as_slice) {
+            Some([next]) if !self.written.contains(step) => Some(*next),
+            _ => None,
         };
         let first = only(steps.first()?)?;
         steps
@@ -172,16 +164,5 @@ impl Writer<'_> {
 
     fn name(&self, step: StepId) -> String {
         variable(&self.plan.steps[step].name)
-    }
-
-    fn end(&self, end: End) -> String {
-        match end {
-            End::Step(step) => self.name(step),
-            End::Body(split) => format!(
-                "{}.expand(index={}.output)",
-                body_function(self.plan, split),
-                self.name(split)
-            ),
-        }
     }
 }

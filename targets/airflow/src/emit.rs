@@ -6,14 +6,16 @@ use flowc_core::ir::plan::{Plan, PlanStep, StepId, StepKind};
 use flowc_protocol::exit::Exit;
 use flowc_protocol::{PROTOCOL, environment};
 use flowc_target::{BundleFile, Options};
-use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use crate::edges::dependencies;
+use crate::edges::Edges;
+use crate::groups::{Group, Groups, is_foreach};
 use crate::kubernetes;
-use crate::layout::Expr;
-use crate::names::{TASK_ID_MAX, body_function, body_group, dag_id, variable};
+use crate::layout::{Expr, sequence};
+use crate::names::{
+    FOREACH_MAX, PATHS, TASK_ID_MAX, body_function, body_group, dag_id, paths_variable, variable,
+};
 use crate::params::{RESUME, check_size, check_texts, params};
 use crate::pyrepr::{block, quoted};
 use crate::version;
@@ -33,7 +35,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     let mut emitter = Emitter {
         plan,
         options,
-        bodies: bodies(plan),
+        groups: Groups::new(plan),
         found: Diagnostics::default(),
     };
     if let Err(error) = options.profile.remote_store("airflow", &["s3", "gs", "az"]) {
@@ -57,22 +59,10 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     (Some(vec![file]), found)
 }
 
-/// The bodies of foreach splits that are more than one step, in flow order.
-fn bodies(plan: &Plan) -> IndexMap<StepId, Vec<StepId>> {
-    let mut bodies: IndexMap<StepId, Vec<StepId>> = IndexMap::new();
-    for (id, step) in plan.steps.iter() {
-        if let Some(split) = step.foreach.last() {
-            bodies.entry(*split).or_default().push(id);
-        }
-    }
-    bodies.retain(|_, steps| steps.len() > 1);
-    bodies
-}
-
 struct Emitter<'a> {
     plan: &'a Plan,
     options: &'a Options,
-    bodies: IndexMap<StepId, Vec<StepId>>,
+    groups: Groups,
     found: Diagnostics,
 }
 
@@ -81,17 +71,23 @@ struct Emitter<'a> {
 enum Place {
     /// Outside any foreach.
     Root,
-    /// It is the whole body of a foreach.
+    /// It is mapped over the index paths of this foreach by itself.
     Mapped(StepId),
-    /// It is one of several steps of a body.
-    Body,
+    /// It is one of several steps of a mapped task group.
+    Grouped,
 }
 
 impl Emitter<'_> {
     fn check_names(&mut self) {
-        for (_, step) in self.plan.steps.iter() {
-            if step.name.len() > TASK_ID_MAX {
-                let message = format!("airflow takes task names of up to {TASK_ID_MAX} characters");
+        for (id, step) in self.plan.steps.iter() {
+            let (what, longest) = if is_foreach(self.plan, id) {
+                ("foreach steps", FOREACH_MAX)
+            } else {
+                ("tasks", TASK_ID_MAX)
+            };
+            if step.name.len() > longest {
+                let message =
+                    format!("airflow takes names of {what} of up to {longest} characters");
                 let label = format!("has {}", step.name.len());
                 self.found
                     .push(Diagnostic::error(Code::FC0308, message, step.span, label));
@@ -111,57 +107,114 @@ impl Emitter<'_> {
 
     /// Operators in flow order, then the dependencies.
     fn statements(&mut self) -> Vec<String> {
+        let plan = self.plan;
+        let edges = Edges::new(plan);
         let mut statements = Vec::new();
-        let mut root = Vec::new();
-        for (id, step) in self.plan.steps.iter() {
-            let Some(&split) = step.foreach.last() else {
-                root.push(id);
+        for (id, step) in plan.steps.iter() {
+            let Some(group) = self.groups.of(id).cloned() else {
                 statements.push(self.operator(step, Place::Root, 4));
+                statements.extend(self.paths(id));
                 continue;
             };
-            match self.bodies.get(&split) {
-                None => statements.push(self.operator(step, Place::Mapped(split), 4)),
-                Some(body) if body.first() == Some(&id) => {
-                    let body = body.clone();
-                    statements.push(self.group(split, &body));
-                }
-                Some(_) => {}
+            if group.steps.first() != Some(&id) {
+                continue;
+            }
+            if let [only] = group.steps[..] {
+                let place = Place::Mapped(group.split);
+                statements.push(self.operator(&plan.steps[only], place, 4));
+            } else {
+                statements.push(self.group(&group, &edges));
+            }
+            for step in group.steps {
+                statements.extend(self.paths(step));
             }
         }
-        let edges = dependencies(self.plan, &root, &self.bodies, 4);
-        if !edges.is_empty() {
+        let outer = edges.lines(plan, |from, to| !self.grouped_together(from, to), 4);
+        if !outer.is_empty() {
             statements.push(String::new());
-            statements.extend(edges);
+            statements.extend(outer);
         }
         statements
     }
 
-    /// The function that holds a body of several steps.
-    fn group(&mut self, split: StepId, body: &[StepId]) -> String {
+    /// Whether the dependency stands inside a task group's function.
+    fn grouped_together(&self, from: StepId, to: StepId) -> bool {
+        self.groups.of(from).is_some() && self.groups.together(from, to)
+    }
+
+    /// The function that holds a group of several steps, and its call, which returns the steps that others refer to.
+    fn group(&mut self, group: &Group, edges: &Edges) -> String {
+        let plan = self.plan;
         let decorator = Expr::call(
             "task_group",
             vec![
-                ("group_id", Expr::text(body_group(self.plan, split))),
+                ("group_id", Expr::text(body_group(plan, group))),
                 ("prefix_group_id", Expr::Data(Literal::Bool(false))),
             ],
         );
+        let function = body_function(plan, group);
         let mut lines = vec![
             String::new(),
             decorator.layout(4, "    @", ""),
-            format!("    def {}(index):", body_function(self.plan, split)),
+            format!("    def {function}(index):"),
         ];
-        for &id in body {
-            lines.push(self.operator(&self.plan.steps[id], Place::Body, 8));
+        for &id in &group.steps {
+            lines.push(self.operator(&plan.steps[id], Place::Grouped, 8));
         }
-        lines.extend(dependencies(self.plan, body, &self.bodies, 8));
+        let inside = |id| group.steps.contains(&id);
+        lines.extend(edges.lines(plan, |from, to| inside(from) && inside(to), 8));
+        let named = group
+            .steps
+            .iter()
+            .filter(|id| edges.cross(**id, inside) || self.lists_paths(**id))
+            .map(|id| variable(&plan.steps[*id].name))
+            .collect::<Vec<_>>();
+        lines.push(sequence(8, "        return ", &named, ""));
         lines.push(String::new());
+        let call = Expr::call(
+            &format!("{function}.expand"),
+            vec![("index", self.indices(group.split))],
+        );
+        lines.push(call.layout(4, &sequence(4, "    ", &named, " = "), ""));
         lines.join("\n")
+    }
+
+    /// Whether a task lists the index paths of this foreach, from the lists that its splitting tasks return.
+    /// The one splitting task of an outermost foreach returns them itself.
+    fn lists_paths(&self, split: StepId) -> bool {
+        is_foreach(self.plan, split) && self.groups.of(split).is_some()
+    }
+
+    /// That task, where there is one.
+    fn paths(&self, split: StepId) -> Option<String> {
+        let group = self.groups.of(split).filter(|_| self.lists_paths(split))?;
+        let name = &self.plan.steps[split].name;
+        let call = Expr::call(
+            "Paths",
+            vec![
+                ("task_id", Expr::text(format!("{name}{PATHS}"))),
+                ("foreach", Expr::Code(variable(name))),
+                ("outer_paths", self.indices(group.split)),
+            ],
+        );
+        let before = format!("    {} = ", paths_variable(self.plan, split));
+        Some(call.layout(4, &before, ""))
+    }
+
+    /// The index paths over which the body of a foreach is mapped.
+    fn indices(&self, split: StepId) -> Expr {
+        let variable = if self.lists_paths(split) {
+            paths_variable(self.plan, split)
+        } else {
+            variable(&self.plan.steps[split].name)
+        };
+        Expr::Code(format!("{variable}.output"))
     }
 
     /// One operator call.
     fn operator(&mut self, step: &PlanStep, place: Place, indent: usize) -> String {
         let mut arguments = vec![("task_id", Expr::text(step.name.as_str()))];
-        if let Place::Body = place {
+        if let Place::Grouped = place {
             arguments.push(("index", Expr::Code("index".to_owned())));
         }
         if let StepKind::Foreach { .. } = step.kind {
@@ -186,14 +239,14 @@ impl Emitter<'_> {
                 seconds(u32::try_from(limit).unwrap_or(u32::MAX)),
             ));
         }
-        if self.joins_a_foreach(step) {
+        if self.survives_skips(step) {
             arguments.push(("trigger_rule", Expr::text("none_failed")));
         }
         let (function, after) = match place {
-            Place::Root | Place::Body => ("Step", String::new()),
+            Place::Root | Place::Grouped => ("Step", String::new()),
             Place::Mapped(split) => {
-                let split = variable(&self.plan.steps[split].name);
-                ("Step.partial", format!(".expand(index={split}.output)"))
+                let expand = Expr::call(".expand", vec![("index", self.indices(split))]);
+                ("Step.partial", expand.flat())
             }
         };
         let before = format!("{}{} = ", " ".repeat(indent), variable(&step.name));
@@ -201,11 +254,8 @@ impl Emitter<'_> {
     }
 
     /// A foreach over nothing leaves its body skipped; the join runs all the same, unless something failed.
-    fn joins_a_foreach(&self, step: &PlanStep) -> bool {
-        let StepKind::Join { split } = step.kind else {
-            return false;
-        };
-        matches!(self.plan.steps[split].kind, StepKind::Foreach { .. })
+    fn survives_skips(&self, step: &PlanStep) -> bool {
+        matches!(step.kind, StepKind::Join { split } if is_foreach(self.plan, split))
     }
 
     /// Arguments of `DAG(...)`, laid out one per line.
@@ -312,6 +362,16 @@ impl Emitter<'_> {
         )];
         defaults.extend(kubernetes::defaults(options));
         defaults.push(("retries".to_owned(), Expr::int(INFRASTRUCTURE_RETRIES)));
+        if self
+            .plan
+            .steps
+            .handles()
+            .any(|id| is_foreach(self.plan, id))
+        {
+            // What Airflow shows of a mapped task, and its API tells `flowc status`.
+            let label = Expr::text("{{ task.index }}");
+            defaults.push(("map_index_template".to_owned(), label));
+        }
         defaults.push(("retry_delay".to_owned(), seconds(RETRY_DELAY_S)));
         constant("DEFAULTS", &Expr::Dict(defaults));
         constants
@@ -355,7 +415,8 @@ fn render(
     };
     let context = context! {
         constants => emitter.constants(version),
-        has_groups => !emitter.bodies.is_empty(),
+        has_groups => emitter.groups.has_task_groups(),
+        has_nested => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
         has_schedule => emitter.plan.schedule.is_some(),
         skips_overlaps => skips_overlaps,
         exceptions => exceptions,

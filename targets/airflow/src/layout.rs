@@ -121,6 +121,18 @@ impl Expr {
     }
 }
 
+/// Names with commas between, in parentheses where they do not fit on the line.
+pub(crate) fn sequence(indent: usize, before: &str, names: &[String], after: &str) -> String {
+    let flat = format!("{before}{}{after}", names.join(", "));
+    if names.len() < 2 || columns(&flat) <= WIDTH {
+        return flat;
+    }
+    let inner = " ".repeat(indent + 4);
+    let lines = names.iter().map(|name| format!("{inner}{name},\n"));
+    let outer = " ".repeat(indent);
+    format!("{before}(\n{}{outer}){after}", lines.collect::<String>())
+}
+
 /// Width of a line; every character that [`literal`] lets through is one column wide.
 pub(crate) fn columns(line: &str) -> usize {
     line.chars().count()

@@ -11,7 +11,8 @@
 //! | transition | dependency | `start >> train` |
 //! | split and join | dependencies | `start >> [a, b] >> merge` |
 //! | foreach over one step | mapped operator | `train = Step.partial(task_id="train").expand(index=start.output)` |
-//! | foreach over several steps | mapped task group | `_start_foreach.expand(index=start.output) >> pick` |
+//! | foreach over several steps | mapped task group | `last = _start_foreach.expand(index=start.output)` |
+//! | foreach inside a foreach | mapped over all index paths | `day = Step.partial(task_id="day").expand(index=_shop_paths.output)` |
 //! | join of a foreach | `none_failed`: it also runs when the list was empty | `pick = Step(task_id="pick", trigger_rule="none_failed")` |
 //! | artifact | nothing: tasks find their inputs in the store | |
 //! | retry | `retries`, three more than the step's own | `retries=5, retry_delay=timedelta(minutes=2)` |
@@ -21,6 +22,7 @@
 //!
 //! The one value that passes through Airflow is a split's list of index paths, `["0", "1", …]`:
 //! the operator makes it in the worker from the count in the termination message, since `expand` needs a list.
+//! Splits inside a foreach make a list each, `["1-0", "1-1", …]`, and an operator without a pod, `Paths`, one list of these.
 //! Its length is bounded by Airflow's own `max_map_length`; the operator says so before Airflow does.
 //!
 //! The shim counts the starts of user code, in the store, and Airflow the starts of pods: `retries` is three larger than
@@ -30,11 +32,11 @@
 //!
 //! No text of a user meets Jinja: of all fields only `index` is a template field, and its values are digits.
 //!
-//! What does not map: a foreach inside a foreach (Airflow accepts mapped groups inside mapped groups and then pairs the
-//! wrong indices), `@batch`, and attributes of `@kubernetes` outside [`Airflow`]'s list.
+//! What does not map: `@batch`, and attributes of `@kubernetes` outside [`Airflow`]'s list.
 
 mod edges;
 mod emit;
+mod groups;
 mod kubernetes;
 mod layout;
 mod names;
@@ -63,7 +65,7 @@ impl Target for Airflow {
 
     fn capabilities(&self) -> &'static Capabilities {
         &Capabilities {
-            nested_foreach: false,
+            nested_foreach: true,
             schedule: true,
             computed_defaults: false,
             gpu: true,

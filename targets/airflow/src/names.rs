@@ -3,6 +3,8 @@
 use flowc_core::ir::plan::{Plan, StepId};
 use flowc_target::{Case, NameRule};
 
+use crate::groups::Group;
+
 /// A DAG's id.
 /// Airflow: letters, digits, `_`, `-` and `.`, at most 250 (`airflow/utils/helpers.py`, `validate_key`, read in 2.11.2).
 /// It names the file too, so a name starts and ends with a letter or digit.
@@ -27,13 +29,18 @@ pub(crate) fn dag_id(plan: &Plan) -> String {
 /// Longest task id, in bytes. Airflow: 250, as for DAGs.
 pub(crate) const TASK_ID_MAX: usize = 250;
 
+/// Longest name of a foreach step, in bytes, since a task group's id has more behind it.
+/// Airflow: group ids have at most 200 characters (`airflow/utils/helpers.py`, `validate_group_key`, read in 2.11.2).
+pub(crate) const FOREACH_MAX: usize = 200 - "-foreach-999".len();
+
 /// Lower-case names that the fixed part of the file uses and that a step's variable must not hide.
 /// A test compares the list with the file.
 const TAKEN: &[&str] = &[
-    "any",
     "after_foreach",
+    "any",
     "args",
     "b64encode",
+    "before",
     "cause",
     "code",
     "conf",
@@ -47,18 +54,22 @@ const TAKEN: &[&str] = &[
     "env",
     "error",
     "foreach",
-    "index",
-    "int",
     "hasattr",
+    "index",
+    "index_paths",
+    "int",
     "json",
     "k8s",
     "kwargs",
     "len",
     "limit",
     "limits",
+    "mappable",
     "name",
+    "outer_paths",
     "params",
     "pod",
+    "pulled",
     "range",
     "remote_pod",
     "requests",
@@ -69,8 +80,8 @@ const TAKEN: &[&str] = &[
     "statuses",
     "str",
     "super",
-    "ti",
     "task_group",
+    "ti",
     "timedelta",
     "timezone",
     "value",
@@ -85,17 +96,34 @@ pub(crate) fn variable(step: &str) -> String {
     }
 }
 
-/// The function that holds the body of a foreach of several steps.
+/// The function that holds several steps of the body of a foreach.
 /// No step's name starts with an underscore.
-pub(crate) fn body_function(plan: &Plan, split: StepId) -> String {
-    format!("_{}_foreach", plan.steps[split].name)
+pub(crate) fn body_function(plan: &Plan, group: &Group) -> String {
+    let split = &plan.steps[group.split].name;
+    match group.number {
+        0 => format!("_{split}_foreach"),
+        number => format!("_{split}_foreach_{}", number + 1),
+    }
 }
 
-/// The task group of the body of a foreach of several steps.
+/// The task group of several steps of the body of a foreach.
 /// No step's name holds a hyphen, and groups share their names with tasks.
-pub(crate) fn body_group(plan: &Plan, split: StepId) -> String {
-    format!("{}-foreach", plan.steps[split].name)
+pub(crate) fn body_group(plan: &Plan, group: &Group) -> String {
+    let split = &plan.steps[group.split].name;
+    match group.number {
+        0 => format!("{split}-foreach"),
+        number => format!("{split}-foreach-{}", number + 1),
+    }
 }
+
+/// The variable of the task that lists the index paths of an inner foreach.
+/// The names of functions never end with `_paths`.
+pub(crate) fn paths_variable(plan: &Plan, split: StepId) -> String {
+    format!("_{}_paths", plan.steps[split].name)
+}
+
+/// What follows the split's name in the id of that task.
+pub(crate) const PATHS: &str = "-paths";
 
 #[cfg(test)]
 pub(crate) fn is_taken(name: &str) -> bool {

@@ -155,11 +155,97 @@ fn a_foreach_of_several_steps_is_a_mapped_group() {
         b = Step(task_id="b", index=index)
         merge = Step(task_id="merge", index=index)
         split >> [a, b] >> merge
+        return merge
 
+    merge = _start_foreach.expand(index=start.output)
     pick = Step(task_id="pick", trigger_rule="none_failed")
     end = Step(task_id="end")
 
-    _start_foreach.expand(index=start.output) >> pick >> end
+    merge >> pick >> end
+"#,
+    );
+}
+
+#[test]
+fn a_foreach_of_foreaches_is_mapped_over_all_index_paths() {
+    check(
+        "start*: outer
+         outer*: middle
+         middle*: inner
+         inner: i
+         i join: m
+         m join: o
+         o join: end
+         end:",
+        r#"    start = Step(task_id="start", foreach=True)
+    outer = Step.partial(task_id="outer", foreach=True).expand(index=start.output)
+    _outer_paths = Paths(task_id="outer-paths", foreach=outer, outer_paths=start.output)
+    middle = Step.partial(task_id="middle", foreach=True).expand(index=_outer_paths.output)
+    _middle_paths = Paths(task_id="middle-paths", foreach=middle, outer_paths=_outer_paths.output)
+    inner = Step.partial(task_id="inner").expand(index=_middle_paths.output)
+    i = Step.partial(task_id="i", trigger_rule="none_failed").expand(index=_outer_paths.output)
+    m = Step.partial(task_id="m", trigger_rule="none_failed").expand(index=start.output)
+    o = Step(task_id="o", trigger_rule="none_failed")
+    end = Step(task_id="end")
+
+    inner >> i >> m >> o >> end
+"#,
+    );
+}
+
+#[test]
+fn what_follows_an_inner_foreach_is_a_group_of_its_own() {
+    check(
+        "start*: split
+         split: a b
+         a*: work
+         work: check
+         check: collect
+         collect join: after
+         after: merge
+         b: c
+         c: merge
+         merge join: pick
+         pick join: end
+         end:",
+        r#"    start = Step(task_id="start", foreach=True)
+
+    @task_group(group_id="start-foreach", prefix_group_id=False)
+    def _start_foreach(index):
+        split = Step(task_id="split", index=index)
+        a = Step(task_id="a", index=index, foreach=True)
+        b = Step(task_id="b", index=index)
+        c = Step(task_id="c", index=index)
+        split >> [a, b]
+        b >> c
+        return a, c
+
+    a, c = _start_foreach.expand(index=start.output)
+    _a_paths = Paths(task_id="a-paths", foreach=a, outer_paths=start.output)
+
+    @task_group(group_id="a-foreach", prefix_group_id=False)
+    def _a_foreach(index):
+        work = Step(task_id="work", index=index)
+        check = Step(task_id="check", index=index)
+        work >> check
+        return check
+
+    check = _a_foreach.expand(index=_a_paths.output)
+
+    @task_group(group_id="start-foreach-2", prefix_group_id=False)
+    def _start_foreach_2(index):
+        collect = Step(task_id="collect", index=index, trigger_rule="none_failed")
+        after = Step(task_id="after", index=index)
+        merge = Step(task_id="merge", index=index)
+        collect >> after >> merge
+        return collect, merge
+
+    collect, merge = _start_foreach_2.expand(index=start.output)
+    pick = Step(task_id="pick", trigger_rule="none_failed")
+    end = Step(task_id="end")
+
+    check >> collect
+    c >> merge >> pick >> end
 "#,
     );
 }
@@ -248,10 +334,6 @@ fn containers_of_restricted_namespaces_run_as_a_user() {
 #[test]
 fn what_airflow_cannot_do_is_refused() {
     let cases = [
-        (
-            "start*: a\n a*: b\n b: c\n c join: d\n d join: end\n end:",
-            Code::FC0301,
-        ),
         ("@batch(queue='q')\n start: end\n end:", Code::FC0302),
         (
             "@kubernetes(use_tmpfs=True)\n start: end\n end:",

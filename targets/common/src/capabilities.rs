@@ -146,7 +146,7 @@ impl Pass {
                 "the inner foreach opens here",
             )
             .label(outer.span, "the outer one opens here")
-            .help("iterate over the pairs in one foreach, or compile for step-functions or argo"),
+            .help("iterate over the pairs in one foreach, or compile for another target"),
         );
     }
 

@@ -29,6 +29,7 @@ pub struct Airflow<'a> {
     pub cluster: &'a Bed,
     /// The namespace of the pods; it enforces the restricted profile of pod security.
     pub namespace: String,
+    version: Version,
     folder: TempDir,
     description: Value,
     token: OnceLock<String>,
@@ -62,6 +63,7 @@ impl<'a> Airflow<'a> {
         Some(Self {
             cluster,
             namespace: name.to_owned(),
+            version,
             folder,
             description: serde_json::from_str(&said).expect("it describes itself"),
             token: OnceLock::new(),
@@ -108,27 +110,37 @@ impl<'a> Airflow<'a> {
         command
     }
 
-    /// A request to the REST API of Airflow 3, such as `GET`, `dags/X/details`; its answer.
+    /// A request to the REST API, such as `GET`, `dags/X/details`; its answer.
     #[track_caller]
     pub fn api(&self, method: &str, path: &str, body: &Value) -> Value {
-        let token = self.token.get_or_init(|| {
-            let mut login = self.curl("POST", "auth/token");
-            let user = serde_json::json!({"username": "admin", "password": "admin"});
-            let token = answer(login.arg("--data").arg(user.to_string()));
-            let token = token["access_token"].as_str();
-            token.expect("there is a token").to_owned()
-        });
-        let mut request = self.curl(method, &format!("api/v2/{path}"));
-        request
-            .arg("--header")
-            .arg(format!("Authorization: Bearer {token}"));
+        let mut request = match self.version {
+            Version::Two => self.curl(method, &format!("api/v1/{path}")),
+            Version::Three => self.curl(method, &format!("api/v2/{path}")),
+        };
+        match self.version {
+            Version::Two => request.args(["--user", "admin:admin"]),
+            Version::Three => request
+                .arg("--header")
+                .arg(format!("Authorization: Bearer {}", self.token())),
+        };
         if !body.is_null() {
             request.arg("--data").arg(body.to_string());
         }
         answer(&mut request)
     }
 
-    /// The newest runs of all DAGs of Airflow 3: `dag_id`, `dag_run_id`, `state`, and more.
+    #[track_caller]
+    fn token(&self) -> &str {
+        self.token.get_or_init(|| {
+            let mut login = self.curl("POST", "auth/token");
+            let user = serde_json::json!({"username": "admin", "password": "admin"});
+            let token = answer(login.arg("--data").arg(user.to_string()));
+            let token = token["access_token"].as_str();
+            token.expect("there is a token").to_owned()
+        })
+    }
+
+    /// The newest runs of all DAGs: `dag_id`, `dag_run_id`, `state`, and more.
     ///
     /// However many tests wait for theirs, Airflow is asked once a second.
     #[track_caller]
@@ -177,14 +189,19 @@ impl<'a> Airflow<'a> {
 }
 
 impl Airflow<'static> {
-    /// The same one, of Airflow 3, for all tests of a binary that ask; it ends with the binary.
+    /// The same one for all tests of a binary that ask; it ends with the binary.
+    /// It is Airflow 3, or 2.11 where `FLOWC_TEST_AIRFLOW` is `2`.
     /// `None`, after saying why, if this machine cannot have the Kubernetes bed.
     pub fn shared() -> Option<&'static Self> {
         static CLUSTER: OnceLock<Option<Bed>> = OnceLock::new();
         static SHARED: OnceLock<Option<Airflow<'static>>> = OnceLock::new();
         let start = || {
             let cluster = CLUSTER.get_or_init(Bed::up).as_ref()?;
-            let airflow = Self::up(Version::Three, cluster)?;
+            let version = match env::var("FLOWC_TEST_AIRFLOW") {
+                Ok(version) if version == "2" => Version::Two,
+                _ => Version::Three,
+            };
+            let airflow = Self::up(version, cluster)?;
             end_with_this_process(&airflow);
             Some(airflow)
         };

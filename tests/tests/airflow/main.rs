@@ -4,6 +4,7 @@
 
 mod deploy;
 mod faults;
+mod nesting;
 mod parameters;
 mod runs;
 mod world;
@@ -11,6 +12,7 @@ mod world;
 fn main() {
     // The longest first. Who wants the bed for itself is last, so that nobody waits for it.
     let modules = [
+        nesting::TESTS,
         runs::TESTS,
         parameters::TESTS,
         faults::TESTS,

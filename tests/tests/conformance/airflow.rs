@@ -5,7 +5,7 @@ use std::process::Command;
 
 use flowc_airflow::Airflow;
 use flowc_core::ir::flow::Literal;
-use flowc_core::ir::plan::{Plan, StepId, StepKind};
+use flowc_core::ir::plan::{Plan, PlanStep, StepId, StepKind};
 use flowc_tests::{repo_root, temp_dir};
 use serde_json::{Value, json};
 
@@ -55,7 +55,12 @@ fn check_round_trip(path: &str, dag: &Value) {
         let decoded = &dag["decoded"][name];
         assert_eq!(decoded["downstream"], task["downstream"], "{path}: {name}");
         assert_eq!(decoded["mapped"], task["mapped"], "{path}: {name}");
-        assert_eq!(task["template_fields"], json!(["index"]), "{path}: {name}");
+        let field = if name.ends_with("-paths") {
+            "outer_paths"
+        } else {
+            "index"
+        };
+        assert_eq!(task["template_fields"], json!([field]), "{path}: {name}");
     }
 }
 
@@ -64,20 +69,43 @@ fn check_round_trip(path: &str, dag: &Value) {
 fn check_graph(path: &str, dag: &Value, plan: &Plan) {
     let name = |id: &StepId| plan.steps[*id].name.clone();
     let tasks = dag["tasks"].as_object().unwrap();
-    assert_eq!(tasks.len(), plan.steps.len(), "{path}");
-    for (id, step) in plan.steps.iter() {
-        let task = &tasks[&step.name];
-        let mut expect: BTreeSet<String> = step.next.iter().map(name).collect();
-        let body = |inner: &&StepId| plan.steps[**inner].foreach.last() == Some(&id);
-        let handles: Vec<StepId> = plan.steps.handles().collect();
-        expect.extend(handles.iter().filter(body).map(name));
-        let found: BTreeSet<String> = task["downstream"]
-            .as_array()
-            .unwrap()
+    let downstream = |task: &str| -> BTreeSet<String> {
+        let names = tasks[task]["downstream"].as_array().unwrap();
+        names
             .iter()
             .map(|name| name.as_str().unwrap().to_owned())
-            .collect();
-        assert_eq!(found, expect, "{path}: {}", step.name);
+            .collect()
+    };
+    // An inner foreach has one more task, which lists the index paths.
+    let inner =
+        |step: &PlanStep| !step.foreach.is_empty() && matches!(step.kind, StepKind::Foreach { .. });
+    let lists = plan.steps.iter().filter(|(_, step)| inner(step));
+    assert_eq!(tasks.len(), plan.steps.len() + lists.count(), "{path}");
+    let indexed_by = |split: StepId| {
+        let steps = plan.steps.iter();
+        let direct = steps.filter(move |(_, step)| step.foreach.last() == Some(&split));
+        direct.flat_map(|(_, step)| {
+            let list = inner(step).then(|| format!("{}-paths", step.name));
+            [Some(step.name.clone()), list].into_iter().flatten()
+        })
+    };
+    for (id, step) in plan.steps.iter() {
+        let task = &tasks[&step.name];
+        let mut expect: BTreeSet<String> = BTreeSet::new();
+        if inner(step) {
+            let list = format!("{}-paths", step.name);
+            let below: BTreeSet<String> = indexed_by(id).collect();
+            assert_eq!(downstream(&list), below, "{path}: {list}");
+            assert_eq!(
+                tasks[&list]["trigger_rule"], "none_failed",
+                "{path}: {list}"
+            );
+            expect.insert(list);
+        } else {
+            expect.extend(step.next.iter().map(name));
+            expect.extend(indexed_by(id));
+        }
+        assert_eq!(downstream(&step.name), expect, "{path}: {}", step.name);
 
         let in_foreach = !step.foreach.is_empty();
         let mapped = task["mapped"] == true || task["group_mapped"] == true;

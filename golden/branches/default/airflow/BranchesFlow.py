@@ -24,7 +24,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Prices an order in three independent branches and joins what they found.
 
-flowc version `a1b5bfbd2493`
+flowc version `5f7d32df2e35`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -59,6 +59,16 @@ DEFAULTS = {
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
 }
+
+
+def mappable(index_paths):
+    """The index paths, unless they are too many for Airflow to expand a task over them."""
+    count, limit = len(index_paths), conf.getint("core", "max_map_length")
+    if count > limit:
+        raise AirflowFailException(
+            f"{count} tasks of one foreach, but [core] max_map_length is {limit}"
+        )
+    return index_paths
 
 
 class Step(KubernetesPodOperator):
@@ -109,13 +119,10 @@ class Step(KubernetesPodOperator):
         super().execute_sync(context)
         if not self.foreach:
             return None
-        count, limit = json.loads(self.report)["count"], conf.getint("core", "max_map_length")
-        if count > limit:
-            raise AirflowFailException(
-                f"{self.task_id}: {count} elements, but [core] max_map_length is {limit}"
-            )
+        before = "" if self.index == "-" else f"{self.index}-"
+        count = json.loads(self.report)["count"]
         self.do_xcom_push = True  # set any earlier, it would add a side-car
-        return [str(index) for index in range(count)]
+        return mappable([f"{before}{index}" for index in range(count)])
 
     def cleanup(self, pod, remote_pod, *args, **kwargs):
         """Keeps the report and does not retry what cannot get better."""

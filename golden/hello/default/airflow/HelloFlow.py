@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Greets someone: the smallest flow that passes a value from step to step.
 
-flowc version `d5d876974103`
+flowc version `6f78718556b6`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -58,6 +58,16 @@ DEFAULTS = {
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
 }
+
+
+def mappable(index_paths):
+    """The index paths, unless they are too many for Airflow to expand a task over them."""
+    count, limit = len(index_paths), conf.getint("core", "max_map_length")
+    if count > limit:
+        raise AirflowFailException(
+            f"{count} tasks of one foreach, but [core] max_map_length is {limit}"
+        )
+    return index_paths
 
 
 class Step(KubernetesPodOperator):
@@ -108,13 +118,10 @@ class Step(KubernetesPodOperator):
         super().execute_sync(context)
         if not self.foreach:
             return None
-        count, limit = json.loads(self.report)["count"], conf.getint("core", "max_map_length")
-        if count > limit:
-            raise AirflowFailException(
-                f"{self.task_id}: {count} elements, but [core] max_map_length is {limit}"
-            )
+        before = "" if self.index == "-" else f"{self.index}-"
+        count = json.loads(self.report)["count"]
         self.do_xcom_push = True  # set any earlier, it would add a side-car
-        return [str(index) for index in range(count)]
+        return mappable([f"{before}{index}" for index in range(count)])
 
     def cleanup(self, pod, remote_pod, *args, **kwargs):
         """Keeps the report and does not retry what cannot get better."""

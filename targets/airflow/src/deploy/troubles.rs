@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::api::{About, Api};
 use super::runs::DagRun;
+use crate::names::PATHS;
 
 /// Tasks whose logs are read; a foreach that fails as a whole fails for one reason.
 const TASKS: usize = 20;
@@ -28,11 +29,7 @@ pub(super) async fn troubles(api: &Api, run: &DagRun) -> Result<Vec<Trouble>, De
     let tasks = answer["task_instances"].as_array().cloned();
     let mut troubles = Vec::new();
     for task in tasks.unwrap_or_default() {
-        let step = task["task_id"].as_str().unwrap_or_default().to_owned();
-        let index = task["map_index"]
-            .as_u64()
-            .and_then(|index| u32::try_from(index).ok())
-            .map(|index| IndexPath::root().child(index));
+        let (step, index) = place(&task);
         let is_final = task["state"] == "failed";
         // A task that waits for a retry already has the number of its next try in Airflow 2.
         let tried = task["try_number"].as_u64().unwrap_or(1).max(1);
@@ -45,6 +42,15 @@ pub(super) async fn troubles(api: &Api, run: &DagRun) -> Result<Vec<Trouble>, De
         });
     }
     Ok(troubles)
+}
+
+/// The step that a task is of, and its index path; that of a task whose operator never ran is not known.
+fn place(task: &Value) -> (String, Option<IndexPath>) {
+    let task_id = task["task_id"].as_str().unwrap_or_default();
+    let step = task_id.strip_suffix(PATHS).unwrap_or(task_id).to_owned();
+    let shown = task["rendered_map_index"].as_str();
+    let index = shown.filter(|shown| !shown.is_empty() && !task_id.ends_with(PATHS));
+    (step, index.and_then(|index| index.parse().ok()))
 }
 
 /// The log of a try, one event per line. Without the right to read logs there is none.
@@ -126,6 +132,15 @@ mod tests {
             Some("airflow.exceptions.AirflowException: Pod took too long")
         );
         assert_eq!(cause("all is well"), None);
+    }
+
+    #[test]
+    fn a_task_tells_its_index_path() {
+        let task = json!({"task_id": "day", "map_index": 7, "rendered_map_index": "1-0-3"});
+        let path = IndexPath::from(vec![1, 0, 3]);
+        assert_eq!(place(&task), ("day".to_owned(), Some(path)));
+        let task = json!({"task_id": "store-paths", "map_index": -1, "rendered_map_index": null});
+        assert_eq!(place(&task), ("store".to_owned(), None));
     }
 
     #[test]

@@ -1,4 +1,3 @@
-# refused by airflow: FC0301
 from metaflow import FlowSpec, step
 
 
