@@ -55,7 +55,7 @@ pub(crate) async fn run(
             &request.manifest.flow,
             &request.run,
             &request.step,
-            &request.index.task_id(),
+            &request.task_id().to_string(),
         ),
     };
     match attempt.run(launcher, observer, stop).await {
@@ -151,6 +151,7 @@ impl Attempt<'_> {
 
     /// Starts the interpreter while the parents are read.
     async fn prepare(&self, launcher: &dyn Launcher) -> Result<Ready, TaskError> {
+        let task = self.request.task_id();
         let launch = LaunchRequest {
             cwd: self.request.cwd.clone(),
             environment: self
@@ -159,7 +160,7 @@ impl Attempt<'_> {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
-            label: format!("{}/{}", self.request.step, self.request.index.task_id()),
+            label: format!("{}/{}", self.request.step, task),
         };
         let greet = async { Session::greet(launcher.launch(launch).await?).await };
         let resolve = inputs::resolve(
@@ -167,7 +168,7 @@ impl Attempt<'_> {
             &self.request.manifest,
             &self.request.run,
             &self.request.step,
-            &self.request.index,
+            &task,
         );
         let (greeted, resolved) = tokio::join!(greet, resolve);
         match (greeted, resolved) {
@@ -200,6 +201,8 @@ impl Attempt<'_> {
             attempt: record.attempt,
             claim: uuid::Uuid::new_v4().simple().to_string(),
             count: record.ours.as_ref().and_then(|ours| ours.count),
+            next: record.ours.as_ref().and_then(|ours| ours.next.clone()),
+            iteration: None,
             foreach: inputs.frames.clone(),
             known: self.known_after(inputs),
             package: None,

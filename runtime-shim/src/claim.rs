@@ -102,7 +102,7 @@ impl Claim<'_> {
             .tempdir_in(&spool_root)
             .map_err(on_spool)?;
         let file = request.code.join(&manifest.file);
-        let task_id = request.index.task_id();
+        let task_id = request.task_id().to_string();
         let shown = shown_inputs(&inputs);
         let task = Task {
             op: "task",
@@ -114,6 +114,8 @@ impl Claim<'_> {
             kind: step.kind,
             next: &step.next,
             variable: step.variable.as_deref(),
+            condition: step.condition.as_deref(),
+            iteration: request.iteration,
             run_id: &request.run,
             task_id: &task_id,
             attempt: self.number,
@@ -164,8 +166,20 @@ impl Claim<'_> {
         } = self.attempt;
         let count = match step.kind {
             StepKind::Foreach => Some(finish.count.unwrap_or_default()),
-            StepKind::Linear | StepKind::Split | StepKind::Join | StepKind::End => None,
+            StepKind::Linear
+            | StepKind::Split
+            | StepKind::Join
+            | StepKind::Switch
+            | StepKind::End => None,
         };
+        let next = finish.next.filter(|_| step.kind == StepKind::Switch);
+        if step.kind == StepKind::Switch && next.is_none() {
+            let message = format!(
+                "the harness did not say which step `{}` chose",
+                request.step
+            );
+            return Err(TaskError::new(Exit::Configuration, message));
+        }
         if let Some(count) = count {
             let children = commit::to_json(&Split::new(&request.index, count));
             store.put(&place.split(), vec![children]).await?;
@@ -175,6 +189,7 @@ impl Claim<'_> {
             is_final: false,
             error: None,
             count,
+            next: next.clone(),
         };
         let record = self.record(outputs, ours);
         commit::record(store, place, &record).await?;
@@ -183,6 +198,8 @@ impl Claim<'_> {
             attempt: self.number,
             claim: self.mark.clone(),
             count,
+            next: next.clone(),
+            iteration: None,
             foreach: self.inputs.frames.clone(),
             known: self.attempt.known_after(&self.inputs),
             package: None,
@@ -197,6 +214,7 @@ impl Claim<'_> {
             adopted: false,
             may_retry: false,
             count,
+            next,
             error: None,
             traceback: None,
         };
@@ -231,6 +249,7 @@ impl Claim<'_> {
                 is_final,
                 error: report.error.clone(),
                 count: None,
+                next: None,
             };
             let record = self.record(&outputs, ours);
             let Attempt { store, place, .. } = self.attempt;
@@ -300,6 +319,7 @@ impl Parameters for Claim<'_> {
                     is_final: false,
                     error: None,
                     count: None,
+                    next: None,
                 };
                 let record = record(store, attempt, python, &outputs, ours);
                 commit::record(store, &place, &record).await?;
@@ -329,6 +349,8 @@ impl Parameters for Claim<'_> {
             attempt: data.attempt,
             claim: mark,
             count: None,
+            next: None,
+            iteration: None,
             foreach: Vec::new(),
             known: Some(known.digest().to_owned()),
             package: request.package.clone(),

@@ -93,6 +93,9 @@ pub struct Outcome {
     /// Number of elements after a foreach split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
+    /// The step that a switch chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The result of a task, for ever.
@@ -107,6 +110,12 @@ pub struct Commit {
     /// Number of elements after a foreach split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
+    /// The step that a switch chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Of the commit that a step leaves once it chose another than itself: the iteration that it is a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u32>,
     /// Open foreaches around the task, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreach: Vec<Frame>,

@@ -77,6 +77,7 @@ pub(crate) fn judge(ending: Ending, step: &Step, attempt: u32) -> (TaskReport, b
         adopted: false,
         may_retry,
         count: None,
+        next: None,
         error: Some(message),
         traceback,
     };
@@ -99,6 +100,7 @@ pub(crate) fn adopted(attempt: Option<u32>, winner: Commit) -> Ended {
         adopted: true,
         may_retry: false,
         count: winner.count,
+        next: winner.next,
         error: None,
         traceback: None,
     };

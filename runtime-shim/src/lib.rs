@@ -14,6 +14,7 @@ pub mod error;
 pub mod harness;
 pub mod history;
 pub mod inputs;
+mod iterations;
 pub mod launch;
 mod logs;
 pub mod metadata;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,11 +43,15 @@ pub(crate) fn run(name: &str) -> Exit {
     if let Some(error) = &report.error {
         tracing::error!(exit = report.exit.code(), "{error}");
     }
-    let (whole, count) = (path(environment::REPORT), path(environment::REPORT_COUNT));
-    if let Err(error) = report::write(&report, whole.as_deref(), count.as_deref()) {
+    let files = report::Files {
+        whole: path(environment::REPORT),
+        count: path(environment::REPORT_COUNT),
+        next: path(environment::REPORT_NEXT),
+    };
+    if let Err(error) = report::write(&report, &files) {
         tracing::error!(%error, "the report cannot be written");
-        // The orchestrator would go on without the number of tasks to start.
-        if report.exit == Exit::Done && report.count.is_some() {
+        // The orchestrator would go on without the number of tasks to start, or the step that was chosen.
+        if report.exit == Exit::Done && (report.count.is_some() || report.next.is_some()) {
             return Exit::Machine;
         }
     }
@@ -68,8 +73,32 @@ async fn execute(name: &str) -> TaskReport {
         )),
     };
     match prepared {
-        Ok((store, request, launcher)) => task::run(&store, &request, &launcher, &Tee, stop).await,
+        Ok((store, request, launcher)) => run_task(&store, &request, &launcher, stop).await,
         Err(error) => TaskReport::from(&error),
+    }
+}
+
+/// Runs the task. The iterations of a step that repeats have their retries each, of which an orchestrator, who counts
+/// those of the container, knows nothing: they are made here.
+async fn run_task(
+    store: &Store,
+    request: &TaskRequest,
+    launcher: &Interpreter,
+    stop: signals::Stop,
+) -> TaskReport {
+    let step = request.manifest.steps.get(&request.step);
+    let repeats = step.filter(|step| step.repeats);
+    loop {
+        let report = task::run(store, request, launcher, &Tee, stop.clone()).await;
+        let again = report.may_retry && report.exit == Exit::UserFailure;
+        let Some(step) = repeats.filter(|_| again) else {
+            return report;
+        };
+        let mut stopped = stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(step.retry_delay_s.into())) => {}
+            _ = stopped.requested(Urgency::Soon) => return report,
+        }
     }
 }
 
@@ -147,6 +176,7 @@ async fn prepare(
         run,
         step: name.to_owned(),
         index,
+        iteration: None,
         orchestrator_attempt,
         cwd: code.clone(),
         package,

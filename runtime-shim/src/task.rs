@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowc_protocol::choice::{Choice, choice_key};
 use flowc_protocol::exit::Exit;
-use flowc_protocol::identity::IndexPath;
+use flowc_protocol::identity::{IndexPath, TaskId};
 use flowc_protocol::manifest::Manifest;
 use serde_json::{Map, Value};
 
 use crate::attempt;
+use crate::commit;
 use crate::error::TaskError;
+use crate::iterations;
 use crate::launch::Launcher;
 use crate::signals::Stop;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Which task to run and for whom.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct TaskRequest {
     pub step: String,
     /// Place of the task in the open foreaches.
     pub index: IndexPath,
+    /// The iteration of a step that may choose itself again, from 0. [`run`] counts by itself and sets it for its observer.
+    pub iteration: Option<u32>,
     /// The orchestrator's own attempt number, recorded only.
     pub orchestrator_attempt: Option<u32>,
     /// The code package by its name (`<Flow>/<sha256>`), where there is one; the run's `_parameters` remember it.
@@ -47,6 +52,17 @@ pub struct TaskRequest {
     pub namespace: Option<String>,
 }
 
+impl TaskRequest {
+    /// The task's name below its step.
+    #[must_use]
+    pub fn task_id(&self) -> TaskId {
+        TaskId {
+            index: self.index.clone(),
+            iteration: self.iteration,
+        }
+    }
+}
+
 /// What became of one attempt.
 #[derive(Clone, Debug)]
 pub struct TaskReport {
@@ -60,6 +76,8 @@ pub struct TaskReport {
     pub may_retry: bool,
     /// Number of elements after a foreach split.
     pub count: Option<u32>,
+    /// The step that a switch chose.
+    pub next: Option<String>,
     /// One line that says what went wrong, for people.
     pub error: Option<String>,
     /// The user's own traceback, where user code raised.
@@ -75,6 +93,7 @@ impl From<&TaskError> for TaskReport {
             adopted: false,
             may_retry: error.exit.is_transient(),
             count: None,
+            next: None,
             error: Some(error.message.clone()),
             traceback: None,
         }
@@ -103,8 +122,52 @@ pub trait Observer: Send + Sync {
 /// Runs one attempt of one task, unless its result is there already: resolves its parents, starts the harness, claims
 /// the attempt, keeps its logs, saves what it leaves and commits it.
 ///
+/// A step that may choose itself again runs here until it chooses another: each iteration is a task of its own, and a
+/// later start goes on after the last that committed.
+///
 /// Whatever happens is in the report; what is left in the store is as in DESIGN §3 after every ending.
 pub async fn run(
+    store: &Store,
+    request: &TaskRequest,
+    launcher: &dyn Launcher,
+    observer: &dyn Observer,
+    stop: Stop,
+) -> TaskReport {
+    let step = request.manifest.steps.get(&request.step);
+    let report = if step.is_some_and(|step| step.repeats) {
+        iterations::run(store, request, launcher, observer, stop).await
+    } else {
+        run_one(store, request, launcher, observer, stop).await
+    };
+    let Some(next) = report.next.clone().filter(|_| report.exit == Exit::Done) else {
+        return report;
+    };
+    match leave_choice(store, request, next).await {
+        Ok(()) => report,
+        Err(error) => TaskReport::from(&TaskError::from(error)),
+    }
+}
+
+/// Writes what a switch chose where an orchestrator looks for it.
+///
+/// Only after the commit, by everyone who finds it: so it is always the choice that counts, whoever made it.
+async fn leave_choice(
+    store: &Store,
+    request: &TaskRequest,
+    next: String,
+) -> Result<(), StoreError> {
+    let key = choice_key(
+        &request.manifest.flow,
+        &request.run,
+        &request.step,
+        &request.index,
+    );
+    let choice = commit::to_json(&Choice { next });
+    store.put(&key, vec![choice]).await
+}
+
+/// Runs one attempt of exactly the task that is asked for.
+pub(crate) async fn run_one(
     store: &Store,
     request: &TaskRequest,
     launcher: &dyn Launcher,

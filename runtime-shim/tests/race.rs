@@ -228,6 +228,8 @@ async fn commit_parent(store: &Store, run: &str) {
         attempt: 0,
         claim: "parent".to_owned(),
         count: None,
+        next: None,
+        iteration: None,
         foreach: Vec::new(),
         known: None,
         package: None,

@@ -89,6 +89,9 @@ pub struct Finish {
     /// Number of elements after a foreach split.
     #[serde(default)]
     pub count: Option<u32>,
+    /// The step that a switch chose.
+    #[serde(default)]
+    pub next: Option<String>,
     /// What was raised.
     #[serde(default)]
     pub exception: Option<Exception>,
@@ -147,6 +150,10 @@ pub struct Task<'a> {
     pub next: &'a [String],
     /// Artifact that a foreach split iterates over.
     pub variable: Option<&'a str>,
+    /// Artifact by which a switch chooses one of `next`.
+    pub condition: Option<&'a str>,
+    /// The iteration of a step that may choose itself again, from 0; its targets are `next` and the step itself.
+    pub iteration: Option<u32>,
     /// Run id.
     pub run_id: &'a str,
     /// Task id.

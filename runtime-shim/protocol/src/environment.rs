@@ -39,6 +39,9 @@ pub const REPORT: &str = "FLOWC_REPORT";
 /// File that takes the bare count of a foreach (Argo's output parameter).
 pub const REPORT_COUNT: &str = "FLOWC_REPORT_COUNT";
 
+/// File that takes the bare name of the step that a switch chose (Argo's output parameter).
+pub const REPORT_NEXT: &str = "FLOWC_REPORT_NEXT";
+
 /// Folder for spool files and the unpacked package; by default a new folder below the system's temporary one.
 pub const WORK: &str = "FLOWC_WORK";
 

@@ -44,6 +44,54 @@ impl IndexPath {
     }
 }
 
+/// A task's place in the open foreaches, and its iteration if its step may choose itself again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId {
+    /// The open foreaches.
+    pub index: IndexPath,
+    /// From 0; `None` for an ordinary task, and for the pointer to the last iteration that such a step leaves.
+    pub iteration: Option<u32>,
+}
+
+impl fmt::Display for TaskId {
+    /// `t`, `t-3-1`, `t.0`, `t-3-1.2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.index.task_id())?;
+        match self.iteration {
+            Some(iteration) => write!(f, ".{iteration}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = InvalidIndexPath;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rest = text.strip_prefix('t').ok_or(InvalidIndexPath)?;
+        let (path, iteration) = match rest.split_once('.') {
+            Some((path, iteration)) => (path, Some(number(iteration)?)),
+            None => (rest, None),
+        };
+        let index = match path.strip_prefix('-') {
+            Some("") | Some("-") => return Err(InvalidIndexPath),
+            Some(path) => path.parse()?,
+            None if path.is_empty() => IndexPath::root(),
+            None => return Err(InvalidIndexPath),
+        };
+        Ok(Self { index, iteration })
+    }
+}
+
+/// A number without sign and leading zeros.
+fn number(text: &str) -> Result<u32, InvalidIndexPath> {
+    let canonical = text == "0" || !text.starts_with(['0', '+']);
+    text.parse()
+        .ok()
+        .filter(|_| canonical)
+        .ok_or(InvalidIndexPath)
+}
+
 impl From<Vec<u32>> for IndexPath {
     fn from(indices: Vec<u32>) -> Self {
         Self(indices)
@@ -77,15 +125,8 @@ impl FromStr for IndexPath {
         if text.is_empty() || text == "-" {
             return Ok(Self::root());
         }
-        let index = |part: &str| {
-            let canonical = part == "0" || !part.starts_with(['0', '+']);
-            part.parse()
-                .ok()
-                .filter(|_| canonical)
-                .ok_or(InvalidIndexPath)
-        };
         text.split('-')
-            .map(index)
+            .map(number)
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -160,6 +201,18 @@ mod tests {
         }
         assert_eq!(IndexPath::root().task_id(), "t");
         assert_eq!(IndexPath::from(vec![3, 1]).task_id(), "t-3-1");
+    }
+
+    #[test]
+    fn task_ids_round_trip() {
+        for text in ["t", "t-0", "t-3-1", "t.0", "t-3-1.12"] {
+            assert_eq!(text.parse::<TaskId>().unwrap().to_string(), text);
+        }
+        for text in [
+            "", "x", "t-", "t--", "t3", "t.", "t.01", "t.x", "t-1.", "17",
+        ] {
+            assert!(text.parse::<TaskId>().is_err(), "{text}");
+        }
     }
 
     #[test]

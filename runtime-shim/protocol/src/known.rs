@@ -31,6 +31,11 @@ impl Known {
             match step.kind {
                 StepKind::End => {}
                 StepKind::Foreach => known.add(transition(&step.next, variable)),
+                StepKind::Switch => {
+                    for target in step.next.iter().chain(step.repeats.then_some(name)) {
+                        known.add(transition(std::slice::from_ref(target), None));
+                    }
+                }
                 StepKind::Linear | StepKind::Split | StepKind::Join => {
                     known.add(transition(&step.next, None));
                 }

@@ -3,6 +3,7 @@
 //!
 //! Everything that crosses a process boundary is defined here and nowhere else.
 
+pub mod choice;
 pub mod conversation;
 pub mod environment;
 pub mod exit;

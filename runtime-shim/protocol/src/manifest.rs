@@ -101,6 +101,15 @@ pub struct Step {
     /// Artifact that a foreach split iterates over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
+    /// Artifact by which a switch chooses one of `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The switch may also choose its own step, which then runs again as its next iteration.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
+    /// A switch may pass the step by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
     /// The split that a join closes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
@@ -133,6 +142,8 @@ pub enum StepKind {
     Foreach,
     /// Closes a split.
     Join,
+    /// Several successors of which one runs.
+    Switch,
     /// No successor.
     End,
 }

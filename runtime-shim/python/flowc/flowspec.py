@@ -190,7 +190,7 @@ class FlowSpec:
         )
 
 
-EPHEMERAL = {"_datastore", "_cached_input", "_loaded", "index", "input", "_abc_impl"}
+EPHEMERAL = {"_datastore", "_cached_input", "_chosen", "_loaded", "index", "input", "_abc_impl"}
 """Attributes of a flow object that are not artifacts."""
 
 

@@ -50,6 +50,7 @@ def persist(flow, task, wire, outcome):
     spool = Spool(task["spool_dir"], "artifact", wire)
     store = flow._datastore
     count = flow.__dict__.get("_foreach_num_splits") if outcome.ok else None
+    chosen = flow.__dict__.get("_chosen")
     names = [name for name in own_artifacts(flow) if name not in INTERNAL_LAST]
     flow._cached_input.clear()
     try:
@@ -67,7 +68,7 @@ def persist(flow, task, wire, outcome):
     if outcome.error is not None or outcome.fault is not None:
         outcome.ok = False
         flow._success = False
-    return _verdict(flow, task, wire, spool, outcome, count)
+    return _verdict(flow, task, wire, spool, outcome, count, chosen)
 
 
 def _references(flow, names, wire):
@@ -105,7 +106,7 @@ def _one(flow, name, wire, spool, outcome):
         wire.flush()
 
 
-def _verdict(flow, task, wire, spool, outcome, count):
+def _verdict(flow, task, wire, spool, outcome, count, chosen):
     exception = described = None
     if outcome.error is not None:
         from . import failures
@@ -128,6 +129,7 @@ def _verdict(flow, task, wire, spool, outcome, count):
         "op": "finish",
         "ok": outcome.ok,
         "count": count if outcome.ok else None,
+        "next": chosen if outcome.ok else None,
         "exception": described,
         "retry": outcome.retry,
         "fault": fault and {"exit": fault.exit, "message": fault.message},

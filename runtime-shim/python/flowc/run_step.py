@@ -39,11 +39,14 @@ class Runner:
         self.inputs = [Input(wire, n, fields) for n, fields in enumerate(task.get("inputs") or ())]
         self.catch = task.get("catch")
         self.targets = list(task.get("next") or ())
+        if task.get("iteration") is not None:
+            self.targets.append(task["step"])
         transitions.plan = transitions.Plan(
             task["step"],
             task["kind"],
             self.targets,
             task.get("variable"),
+            task.get("condition"),
             task.get("empty_foreach"),
         )
 
@@ -90,7 +93,9 @@ class Runner:
         flow._exception = None
         flow._foreach_var = None
         flow._foreach_num_splits = None
-        flow._iteration_stack = []
+        flow._chosen = None
+        iteration = self.task.get("iteration")
+        flow._iteration_stack = [] if iteration is None else [iteration]
         if self.task.get("start"):
             flow._foreach_stack = []
 

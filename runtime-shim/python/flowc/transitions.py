@@ -9,11 +9,12 @@ VALUE_MAX = 30
 class Plan:
     """What the plan says about the step that runs."""
 
-    def __init__(self, step, kind, targets, variable, empty_foreach):
+    def __init__(self, step, kind, targets, variable, condition, empty_foreach):
         self.step = step
         self.kind = kind
         self.targets = targets
         self.variable = variable
+        self.condition = condition
         self.may_be_empty = empty_foreach == "join"
 
 
@@ -38,12 +39,12 @@ def follow(flow, targets, options):
     """Carries out `self.next`."""
     step = flow._current_step
     variable = options.pop("foreach", None)
-    for later in ("condition", "num_parallel"):
-        if options.pop(later, None) is not None:
-            raise InvalidNextException(
-                "Step *%s* passes `%s` to self.next(), which this version of flowc does not "
-                "support." % (step, later)
-            )
+    condition = options.pop("condition", None)
+    if options.pop("num_parallel", None) is not None:
+        raise InvalidNextException(
+            "Step *%s* passes `num_parallel` to self.next(), which this version of flowc does not "
+            "support." % step
+        )
     if options:
         raise InvalidNextException(
             "Step *%s* passes an unknown keyword argument '%s' to self.next()."
@@ -52,6 +53,14 @@ def follow(flow, targets, options):
     if flow._transition is not None:
         raise InvalidNextException(
             "Multiple self.next() calls detected in step *%s*. Call self.next() only once." % step
+        )
+    if condition is not None:
+        _choose(flow, step, targets, condition, variable)
+        return
+    if len(targets) == 1 and isinstance(targets[0], dict):
+        raise InvalidNextException(
+            "Step *%s* has an invalid self.next() transition. Dictionary argument requires "
+            "'condition' parameter." % step
         )
     names = [_name(flow, step, number, target) for number, target in enumerate(targets, 1)]
     if variable:
@@ -65,9 +74,13 @@ def follow(flow, targets, options):
     flow._transition = (names, variable)
 
 
-def check(names, variable):
+def check(names, variable, condition=None):
     """Compares a transition with the plan."""
-    if names != plan.targets or variable != plan.variable:
+    if condition is not None and condition == plan.condition:
+        expected = names[0] in plan.targets
+    else:
+        expected = (names, variable, condition) == (plan.targets, plan.variable, plan.condition)
+    if not expected:
         raise InvalidNextException(
             "Based on static analysis of the code, step *%s* was expected to transition to "
             "step(s) *%s*. However, when the code was executed, self.next() was called with *%s*. "
@@ -79,6 +92,39 @@ def check(names, variable):
 def _shown(names, variable):
     shown = ", ".join(names) or "nothing"
     return "%s (foreach `%s`)" % (shown, variable) if variable else shown
+
+
+def _choose(flow, step, targets, condition, variable):
+    """Follows the one step that an artifact says."""
+    invalid = "Step *%s* has an invalid self.next() transition. " % step
+    if len(targets) != 1 or not isinstance(targets[0], dict) or not targets[0]:
+        raise InvalidNextException(
+            invalid + "When using 'condition', the transition must be to a single, non-empty "
+            "dictionary mapping condition values to step methods."
+        )
+    if not isinstance(condition, str):
+        raise InvalidNextException(invalid + "The argument to 'condition' must be a string.")
+    if variable is not None:
+        raise InvalidNextException(
+            invalid + "Switch statements cannot be combined with foreach or num_parallel."
+        )
+    cases = targets[0]
+    try:
+        value = getattr(flow, condition)
+    except AttributeError:
+        raise InvalidNextException(
+            "Condition variable *self.%s* in step *%s* does not exist. Make sure you set self.%s "
+            "in this step." % (condition, step, condition)
+        ) from None
+    if value not in cases:
+        raise RuntimeError(
+            "Switch condition variable '%s' has value '%s' which is not in the available cases: %s"
+            % (condition, value, list(cases))
+        )
+    chosen = _name(flow, step, 1, cases[value])
+    check([chosen], None, condition)
+    flow._transition = ([chosen], None)
+    flow._chosen = chosen
 
 
 def _name(flow, step, number, target):

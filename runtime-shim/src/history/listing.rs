@@ -1,8 +1,8 @@
 //! From the names of a run's objects to its tasks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use flowc_protocol::identity::IndexPath;
+use flowc_protocol::identity::{IndexPath, TaskId};
 use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 
@@ -88,25 +88,37 @@ impl Tasks {
     fn finish(self) -> Vec<TaskRecord> {
         let drafts = self.by_id.into_iter();
         let mut tasks: Vec<_> = drafts.map(|(id, draft)| draft.finish(id)).collect();
+        drop_pointers(&mut tasks);
         // What has no index is not of ours and comes last.
         tasks.sort_unstable_by(|a, b| {
-            let key = |task: &TaskRecord| (task.index.is_none(), task.index.clone());
+            let key =
+                |task: &TaskRecord| (task.index.is_none(), task.index.clone(), task.iteration);
             key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
         });
         tasks
     }
 }
 
+/// The commit by which successors find the last iteration is no task of its own.
+fn drop_pointers(tasks: &mut Vec<TaskRecord>) {
+    let repeated: HashSet<IndexPath> = tasks
+        .iter()
+        .filter(|task| task.iteration.is_some())
+        .filter_map(|task| task.index.clone())
+        .collect();
+    tasks.retain(|task| {
+        let index = task.index.as_ref().filter(|_| task.iteration.is_none());
+        index.is_none_or(|index| !repeated.contains(index))
+    });
+}
+
 impl Draft {
     fn finish(self, id: String) -> TaskRecord {
-        let index = match id.strip_prefix('t') {
-            Some("") => Some(IndexPath::root()),
-            Some(rest) => rest.strip_prefix('-').and_then(|path| path.parse().ok()),
-            None => None,
-        };
+        let place: Option<TaskId> = id.parse().ok();
         TaskRecord {
             id,
-            index,
+            iteration: place.as_ref().and_then(|place| place.iteration),
+            index: place.map(|place| place.index),
             attempts: self.attempts.into_values().collect(),
             committed_ms: self.committed_ms,
             count: None,
@@ -129,6 +141,27 @@ mod tests {
             tasks.take("F/r/s", &found);
         }
         tasks.finish()
+    }
+
+    #[test]
+    fn iterations_are_tasks_and_the_pointer_is_none() {
+        let found = tasks(&[
+            "t-0.1/0.attempt.json",
+            "t-0.0/0.attempt.json",
+            "t-0.0/commit",
+            "t-0.1/commit",
+            "t-0/commit",
+            "t-0/choice.json",
+            "t-1.0/0.attempt.json",
+        ]);
+        let seen: Vec<_> = found
+            .iter()
+            .map(|task| (task.id.as_str(), task.iteration))
+            .collect();
+        assert_eq!(
+            seen,
+            [("t-0.0", Some(0)), ("t-0.1", Some(1)), ("t-1.0", Some(0))]
+        );
     }
 
     #[test]

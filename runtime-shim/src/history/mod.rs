@@ -54,10 +54,12 @@ pub struct StepRecord {
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRecord {
-    /// `t`, `t-3-1`.
+    /// `t`, `t-3-1`, `t.0`.
     pub id: String,
     /// Its place in the open foreaches; `None` if the id is not one of ours.
     pub index: Option<IndexPath>,
+    /// Its iteration, if its step may choose itself again.
+    pub iteration: Option<u32>,
     /// Ascending.
     pub attempts: Vec<AttemptRecord>,
     /// When its result was committed, milliseconds since the epoch.

@@ -158,6 +158,7 @@ impl Bed {
             run: self.run.clone(),
             step: step.to_owned(),
             index: index.parse::<IndexPath>().unwrap(),
+            iteration: None,
             orchestrator_attempt: Some(0),
             package: None,
             code: self.folder.path().join("code"),

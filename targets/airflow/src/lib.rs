@@ -75,6 +75,7 @@ impl Target for Airflow {
                 instead: "use `@kubernetes` or `@resources`: the steps run in pods",
             },
             kubernetes: Decorator::Mapped(kubernetes::ATTRIBUTES),
+            ..Capabilities::NONE
         }
     }
 

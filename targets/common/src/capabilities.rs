@@ -30,6 +30,10 @@ pub enum Decorator {
 pub struct Capabilities {
     /// Foreach inside a foreach.
     pub nested_foreach: bool,
+    /// A switch: `self.next({...}, condition="...")`.
+    pub switch: bool,
+    /// A switch that may choose its own step again.
+    pub loops: bool,
     /// `@schedule`; without it a schedule is refused.
     pub schedule: bool,
     /// Defaults of parameters that Python computes when the run starts.
@@ -50,6 +54,8 @@ impl Capabilities {
     /// Can do nothing beyond steps, splits and a foreach.
     pub const NONE: Self = Self {
         nested_foreach: false,
+        switch: false,
+        loops: false,
         schedule: false,
         computed_defaults: false,
         gpu: false,
@@ -103,6 +109,21 @@ impl Pass {
     fn step(&mut self, plan: &Plan, step: &PlanStep, can: &Capabilities) {
         if step.foreach.len() > 1 && !can.nested_foreach {
             self.nested(plan, step);
+        }
+        if step.is_switch() && !can.switch {
+            let help = "decide inside one step with `if`, or compile for another target";
+            self.construct(
+                &format!("the switch in step `{}`", step.name),
+                step.span,
+                help,
+            );
+        } else if step.repeats() && !can.loops {
+            let help = "loop inside the step, or compile for another target";
+            self.construct(
+                &format!("the loop of step `{}`", step.name),
+                step.span,
+                help,
+            );
         }
         let resources = &step.resources;
         let asks = [

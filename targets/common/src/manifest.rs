@@ -59,6 +59,7 @@ pub(crate) fn step_kind(kind: &StepKind) -> manifest::StepKind {
         StepKind::Split { .. } => manifest::StepKind::Split,
         StepKind::Foreach { .. } => manifest::StepKind::Foreach,
         StepKind::Join { .. } => manifest::StepKind::Join,
+        StepKind::Switch { .. } => manifest::StepKind::Switch,
         StepKind::End => manifest::StepKind::End,
     }
 }
@@ -69,7 +70,13 @@ fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
     let (variable, split) = match &step.kind {
         StepKind::Foreach { variable, .. } => (Some(variable.clone()), None),
         StepKind::Join { split } => (None, Some(name(*split))),
-        StepKind::Linear | StepKind::Split { .. } | StepKind::End => (None, None),
+        StepKind::Linear | StepKind::Split { .. } | StepKind::Switch { .. } | StepKind::End => {
+            (None, None)
+        }
+    };
+    let condition = match &step.kind {
+        StepKind::Switch { condition, .. } => Some(condition.clone()),
+        _ => None,
     };
     manifest::Step {
         kind: step_kind(&step.kind),
@@ -77,6 +84,9 @@ fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
         parents: names(&step.parents),
         foreach: names(&step.foreach),
         variable,
+        condition,
+        repeats: step.repeats(),
+        conditional: step.is_conditional,
         split,
         retries: step.retry.times,
         retry_delay_s: if step.retry.times == 0 {

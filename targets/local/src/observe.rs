@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use flowc_protocol::exit::Exit;
-use flowc_protocol::identity::IndexPath;
+use flowc_protocol::identity::TaskId;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::metadata::{Attempt, MetadataTree, foreach_path};
 use flowc_task::task::{Observer, Stream, TaskReport, TaskRequest};
@@ -19,13 +19,13 @@ pub(crate) enum Entry {
     /// An attempt starts.
     Started {
         step: String,
-        index: IndexPath,
+        task: TaskId,
         attempt: u32,
     },
     /// An attempt ended with this `data.json`.
     Ended {
         step: String,
-        index: IndexPath,
+        task: TaskId,
         attempt: u32,
         record: Value,
         ok: bool,
@@ -71,28 +71,28 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
             Entry::Parameters(record) => tree.parameters(manifest, record),
             Entry::Started {
                 step,
-                index,
+                task,
                 attempt,
             } => {
-                let path = foreach_path(manifest, step, index);
+                let path = foreach_path(manifest, step, &task.index);
                 tree.started(Attempt {
                     step,
-                    task: &index.task_id(),
+                    task: &task.to_string(),
                     number: *attempt,
                     path: &path,
                 })
             }
             Entry::Ended {
                 step,
-                index,
+                task,
                 attempt,
                 record,
                 ok,
             } => {
-                let path = foreach_path(manifest, step, index);
+                let path = foreach_path(manifest, step, &task.index);
                 let attempt = Attempt {
                     step,
-                    task: &index.task_id(),
+                    task: &task.to_string(),
                     number: *attempt,
                     path: &path,
                 };
@@ -126,14 +126,14 @@ impl Observer for Observed {
     fn started(&self, request: &TaskRequest, attempt: u32) {
         self.enter(Entry::Started {
             step: request.step.clone(),
-            index: request.index.clone(),
+            task: request.task_id(),
             attempt,
         });
     }
 
     fn line(&self, request: &TaskRequest, stream: Stream, line: &[u8]) {
         self.reporter
-            .line(&request.step, &request.index, stream, line);
+            .line(&request.step, &request.task_id(), stream, line);
     }
 
     fn ended(&self, request: &TaskRequest, report: &TaskReport, record: Option<&Value>) {
@@ -143,7 +143,7 @@ impl Observer for Observed {
         let written = record.get("attempt").and_then(Value::as_u64);
         self.enter(Entry::Ended {
             step: request.step.clone(),
-            index: request.index.clone(),
+            task: request.task_id(),
             attempt: report
                 .attempt
                 .or(written.map(|number| number as u32))

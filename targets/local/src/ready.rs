@@ -2,7 +2,7 @@
 //!
 //! Pure: told what committed, it says what became ready. Each commit costs as much as it makes ready, so a run's cost is linear in its tasks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::{Manifest, StepKind};
@@ -21,14 +21,16 @@ pub struct TaskName {
 struct Node {
     next: Vec<usize>,
     is_join: bool,
-    /// Tasks of the parents that one task of this join waits for; for a join of a foreach the count decides.
-    parents: u32,
+    /// Branches that one task of this join waits for; for a join of a foreach the count decides.
+    branches: u32,
     /// Open foreaches around it.
     depth: usize,
     /// For a foreach split, the join that closes it.
     closed_by: Option<usize>,
     /// Steps directly inside this foreach: each has one task for each element.
     body: Vec<usize>,
+    /// For a switch, by successor: the steps that are passed by if that is chosen.
+    passed: HashMap<usize, Vec<usize>>,
 }
 
 /// The tasks of a run that are ready, waiting, or not known yet.
@@ -53,18 +55,26 @@ impl Ready {
             .map(|step| Node {
                 next: step.next.iter().filter_map(position).collect(),
                 is_join: step.kind == StepKind::Join,
-                parents: step.parents.len() as u32,
+                branches: 0,
                 depth: step.foreach.len(),
                 closed_by: None,
                 body: Vec::new(),
+                passed: HashMap::new(),
             })
             .collect();
+        let step_kind = |at: usize| manifest.steps[at].kind;
         for (at, step) in manifest.steps.values().enumerate() {
             if let Some(split) = step.split.as_ref().and_then(position) {
-                nodes[split].closed_by = Some(at);
+                nodes[split].closed_by = Some(at).filter(|_| step_kind(split) == StepKind::Foreach);
+                nodes[at].branches = nodes[split].next.len() as u32;
             }
             if let Some(split) = step.foreach.last().and_then(position) {
                 nodes[split].body.push(at);
+            }
+        }
+        for at in 0..nodes.len() {
+            if step_kind(at) == StepKind::Switch {
+                nodes[at].passed = passed(&nodes, at);
             }
         }
         let expected = nodes
@@ -107,8 +117,9 @@ impl Ready {
         self.expected[step]
     }
 
-    /// Records that a task committed; `count` is the number of elements if it is a foreach split.
-    pub fn committed(&mut self, task: &TaskName, count: Option<u32>) {
+    /// Records that a task committed; `count` is the number of elements if it is a foreach split, `chosen` the
+    /// position of the step that it chose if it is a switch.
+    pub fn committed(&mut self, task: &TaskName, count: Option<u32>, chosen: Option<usize>) {
         self.unfinished = self.unfinished.saturating_sub(1);
         if let Some(join) = self.nodes[task.step].closed_by
             && let Some(count) = count
@@ -116,15 +127,22 @@ impl Ready {
             self.fan_out(task, join, count);
             return;
         }
-        for next in self.nodes[task.step].next.clone() {
+        if let Some(passed) = chosen.and_then(|chosen| self.nodes[task.step].passed.get(&chosen)) {
+            for step in passed {
+                self.expected[*step] -= 1;
+            }
+        }
+        let mut following = self.nodes[task.step].next.clone();
+        following.retain(|next| chosen.is_none_or(|chosen| chosen == *next));
+        for next in following {
             let node = &self.nodes[next];
             let name = TaskName {
                 step: next,
                 index: task.index.truncated(node.depth),
             };
             if node.is_join {
-                let parents = node.parents;
-                self.input_of_join(name, parents);
+                let branches = node.branches;
+                self.input_of_join(name, branches);
             } else {
                 self.enqueue(name);
             }
@@ -155,8 +173,8 @@ impl Ready {
         }
     }
 
-    fn input_of_join(&mut self, join: TaskName, parents: u32) {
-        let missing = self.waiting.entry(join.clone()).or_insert(parents);
+    fn input_of_join(&mut self, join: TaskName, branches: u32) {
+        let missing = self.waiting.entry(join.clone()).or_insert(branches);
         *missing -= 1;
         if *missing == 0 {
             self.waiting.remove(&join);
@@ -168,6 +186,34 @@ impl Ready {
         self.unfinished += 1;
         self.queue.push_back(task);
     }
+}
+
+/// For each successor of a switch, the steps that can be reached from the switch and not from there. Those inside a
+/// foreach that opens behind the switch do not count: they are expected once that has split.
+fn passed(nodes: &[Node], switch: usize) -> HashMap<usize, Vec<usize>> {
+    let all = reached(nodes, nodes[switch].next.clone(), nodes[switch].depth);
+    let next = nodes[switch].next.iter();
+    let passed = next.map(|chosen| {
+        let still = reached(nodes, vec![*chosen], nodes[switch].depth);
+        let passed = all.iter().copied().filter(|step| !still.contains(step));
+        (*chosen, passed.collect())
+    });
+    passed.collect()
+}
+
+/// The steps at this depth that can be reached without leaving the foreach around them.
+fn reached(nodes: &[Node], from: Vec<usize>, depth: usize) -> BTreeSet<usize> {
+    let mut seen = BTreeSet::new();
+    let mut open = from;
+    while let Some(at) = open.pop() {
+        let node = &nodes[at];
+        if node.depth < depth || !seen.insert(at) {
+            continue;
+        }
+        open.extend(&node.next);
+    }
+    seen.retain(|at| nodes[*at].depth == depth);
+    seen
 }
 
 #[cfg(test)]
@@ -243,7 +289,17 @@ pub(crate) mod tests {
             };
             let split = manifest.steps[task.step].kind == StepKind::Foreach;
             let count = split.then(|| count(&task));
-            ready.committed(&task, count);
+            // A switch takes its first successor for even indices, its last for odd ones.
+            let step = &manifest.steps[task.step];
+            let chosen = (step.kind == StepKind::Switch).then(|| {
+                let last =
+                    task.index.indices().last().unwrap_or(&0) % 2 * (step.next.len() as u32 - 1);
+                manifest
+                    .steps
+                    .get_index_of(&step.next[last as usize])
+                    .unwrap()
+            });
+            ready.committed(&task, count, chosen);
         }
         assert!(ready.is_finished() && ready.waiting.is_empty());
         seen
@@ -295,12 +351,64 @@ pub(crate) mod tests {
         let position = |name: &str| manifest.steps.get_index_of(name).unwrap();
         assert_eq!(ready.expected(position("inner")), 0);
         let start = ready.take().unwrap();
-        ready.committed(&start, Some(10_000));
+        ready.committed(&start, Some(10_000), None);
         assert_eq!(ready.expected(position("inner")), 10_000);
         assert_eq!(ready.expected(position("gather")), 10_000);
         assert_eq!(ready.expected(position("all")), 1);
         let inner = ready.take().unwrap();
-        ready.committed(&inner, Some(7));
+        ready.committed(&inner, Some(7), None);
         assert_eq!(ready.expected(position("pair")), 7);
+    }
+
+    #[test]
+    fn a_switch_starts_one_successor_and_its_merge_starts_once() {
+        use StepKind::{End, Foreach, Join, Linear, Switch};
+        let manifest = manifest(&[
+            ("start", Foreach, &["pick"], &[], None),
+            ("pick", Switch, &["long", "short"], &["start"], None),
+            ("long", Linear, &["longer"], &["start"], None),
+            ("longer", Linear, &["merge"], &["start"], None),
+            ("short", Linear, &["merge"], &["start"], None),
+            ("merge", Linear, &["gather"], &["start"], None),
+            ("gather", Join, &["end"], &[], Some("start")),
+            ("end", End, &[], &[], None),
+        ]);
+        let mut seen = walk(&manifest, true, |_| 3);
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                "end/-", "gather/-", "long/0", "long/2", "longer/0", "longer/2", "merge/0",
+                "merge/1", "merge/2", "pick/0", "pick/1", "pick/2", "short/1", "start/-"
+            ]
+        );
+        let mut ready = Ready::new(&manifest);
+        let position = |name: &str| manifest.steps.get_index_of(name).unwrap();
+        let start = ready.take().unwrap();
+        ready.committed(&start, Some(3), None);
+        let pick = ready.take().unwrap();
+        ready.committed(&pick, None, Some(position("short")));
+        let expected =
+            ["long", "longer", "short", "merge"].map(|name| ready.expected(position(name)));
+        assert_eq!(expected, [2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn arms_may_end_in_a_join() {
+        use StepKind::{End, Join, Linear, Split, Switch};
+        let manifest = manifest(&[
+            ("start", Split, &["pick", "other"], &[], None),
+            ("pick", Switch, &["a", "b"], &[], None),
+            ("a", Linear, &["both"], &[], None),
+            ("b", Linear, &["both"], &[], None),
+            ("other", Linear, &["both"], &[], None),
+            ("both", Join, &["end"], &[], Some("start")),
+            ("end", End, &[], &[], None),
+        ]);
+        let seen = walk(&manifest, false, |_| 0);
+        assert_eq!(
+            seen,
+            ["start/-", "pick/-", "other/-", "a/-", "both/-", "end/-"]
+        );
     }
 }

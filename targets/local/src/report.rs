@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowc_protocol::identity::IndexPath;
+use flowc_protocol::identity::TaskId;
 use flowc_task::task::Stream;
 
 use crate::schedule::Watcher;
@@ -12,7 +12,7 @@ pub trait Reporter: Watcher {
     /// The run has its id; nothing has started yet.
     fn named(&self, _run: &str) {}
     /// User code printed a line; without its line end, not necessarily UTF-8.
-    fn line(&self, _step: &str, _index: &IndexPath, _stream: Stream, _line: &[u8]) {}
+    fn line(&self, _step: &str, _task: &TaskId, _stream: Stream, _line: &[u8]) {}
     /// Something went wrong that does not end the run.
     fn trouble(&self, _text: &str) {}
     /// The same as a watcher.

@@ -154,6 +154,7 @@ pub async fn run(
         run: id.clone(),
         step: String::new(),
         index: IndexPath::root(),
+        iteration: None,
         orchestrator_attempt: None,
         package: None,
         code: request.code.clone(),

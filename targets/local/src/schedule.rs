@@ -229,8 +229,10 @@ impl Run<'_> {
             self.halt.send_replace(true);
             return;
         }
-        self.ready.committed(task, report.count);
-        if report.count.is_some() {
+        let chosen = report.next.as_deref();
+        let chosen = chosen.and_then(|name| self.manifest.steps.get_index_of(name));
+        self.ready.committed(task, report.count, chosen);
+        if report.count.is_some() || report.next.is_some() {
             for (at, step) in self.manifest.steps.keys().enumerate() {
                 self.watcher.expected(step, self.ready.expected(at));
             }
@@ -290,6 +292,7 @@ fn broken(error: &JoinError) -> TaskReport {
         adopted: false,
         may_retry: false,
         count: None,
+        next: None,
         error: Some(format!("internal error in flowc: {error}")),
         traceback: None,
     }
@@ -355,6 +358,7 @@ mod tests {
             adopted: false,
             may_retry,
             count,
+            next: None,
             error: None,
             traceback: None,
         }

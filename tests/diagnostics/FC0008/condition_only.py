@@ -1,4 +1,4 @@
-from metaflow import FlowSpec, Parameter, step
+from metaflow import FlowSpec, step
 
 
 class Demo(FlowSpec):
@@ -6,7 +6,7 @@ class Demo(FlowSpec):
     def start(self):
         self.kind = "a"
         self.next(self.left, self.right, condition="kind")
-#                                        ^^^^^^^^^^^^^^^^ FC0008 a choice between steps
+#                 ^^^^^^^^^ FC0008 a switch takes one dictionary of steps and nothing else
 
     @step
     def left(self):

@@ -115,6 +115,7 @@ fn check_graph(path: &str, dag: &Value, plan: &Plan) {
             StepKind::Linear
             | StepKind::Split { .. }
             | StepKind::Foreach { .. }
+            | StepKind::Switch { .. }
             | StepKind::End => false,
         };
         let rule = if closes_foreach {

@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style};
 use flowc_core::diag::render::Colour;
 use flowc_local::report::Reporter;
 use flowc_local::schedule::Watcher;
-use flowc_protocol::identity::IndexPath;
+use flowc_protocol::identity::{IndexPath, TaskId};
 use flowc_task::task::{Stream, TaskReport};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -107,6 +107,28 @@ impl Progress {
         });
     }
 
+    /// What there is to say of a step whose tasks have all committed; takes its bar off the screen.
+    fn done(&self, step: &mut StepState) -> Option<String> {
+        if step.committed < step.expected {
+            return None;
+        }
+        let took = seconds(step.since.elapsed());
+        if let Some((bar, live)) = step.bar.take().zip(self.live.as_ref()) {
+            bar.finish_and_clear();
+            live.remove(&bar);
+        }
+        Some(match step.committed {
+            1 => format!(" in {took}"),
+            tasks => format!(" in {took}, {tasks} tasks"),
+        })
+    }
+
+    fn say_done(&self, step: &str, done: Option<String>) {
+        if let Some(text) = done {
+            self.say(GOOD, "done", step, &text);
+        }
+    }
+
     /// A bar that appears when the step has run for a moment: most steps are over before anybody could read it.
     fn bar(&self, step: &str, tasks: u32) -> Option<ProgressBar> {
         let live = self.live.as_ref()?;
@@ -144,37 +166,29 @@ impl Watcher for Progress {
         if let Some(bar) = &step_state.bar {
             bar.set_position(step_state.committed.into());
         }
-        if step_state.committed < step_state.expected {
-            return;
-        }
-        let tasks = step_state.committed;
-        let took = seconds(step_state.since.elapsed());
-        if let Some((bar, live)) = step_state.bar.take().zip(self.live.as_ref()) {
-            bar.finish_and_clear();
-            live.remove(&bar);
-        }
+        let done = self.done(step_state);
         drop(state);
-        let tasks = if tasks == 1 {
-            String::new()
-        } else {
-            format!(", {tasks} tasks")
-        };
-        self.say(GOOD, "done", step, &format!(" in {took}{tasks}"));
+        self.say_done(step, done);
     }
 
     fn expected(&self, step: &str, tasks: u32) {
         let mut state = self.lock();
-        match state.steps.get_mut(step) {
-            Some(step_state) => {
-                step_state.expected = tasks;
-                if let Some(bar) = &step_state.bar {
-                    bar.set_length(tasks.into());
-                }
-            }
-            None => {
-                state.steps.insert(step.to_owned(), StepState::new(tasks));
-            }
+        let Some(step_state) = state.steps.get_mut(step) else {
+            state.steps.insert(step.to_owned(), StepState::new(tasks));
+            return;
+        };
+        let was_open = step_state.committed < step_state.expected;
+        step_state.expected = tasks;
+        if let Some(bar) = &step_state.bar {
+            bar.set_length(tasks.into());
         }
+        // The last of its tasks may be one that a switch passed by.
+        let done = match step_state.committed {
+            0 => None,
+            _ => self.done(step_state).filter(|_| was_open),
+        };
+        drop(state);
+        self.say_done(step, done);
     }
 
     fn retrying(&self, step: &str, index: &IndexPath, report: &TaskReport, pause: Duration) {
@@ -201,8 +215,8 @@ impl Reporter for Progress {
         (self.named)(run);
     }
 
-    fn line(&self, step: &str, index: &IndexPath, stream: Stream, line: &[u8]) {
-        let task = index.task_id();
+    fn line(&self, step: &str, task: &TaskId, stream: Stream, line: &[u8]) {
+        let task = task.to_string();
         match stream {
             Stream::Stdout => {
                 let colour = self.colour_stdout;

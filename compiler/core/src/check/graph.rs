@@ -34,14 +34,16 @@ pub(crate) struct Edge {
 pub(crate) struct Graph<'f> {
     /// The flow itself.
     pub(crate) flow: &'f Flow,
-    /// The step called `start`, or the only one.
+    /// The step marked as the start, else the one called `start`, else the only one.
     pub(crate) start: Option<FlowStepId>,
-    /// The step called `end`, or the only one.
+    /// The step marked as the end, else the one called `end`, else the only one.
     pub(crate) end: Option<FlowStepId>,
     /// Transitions out of a step, in the order written.
     pub(crate) out: Vec<Vec<Edge>>,
     /// Transitions into a step, ordered by the step that they come from.
     pub(crate) into: Vec<Vec<Edge>>,
+    /// Steps whose switch may choose the step itself again; that is no transition in `out` and `into`.
+    pub(crate) repeats: Vec<bool>,
     /// Steps with a transition that leads nowhere we know of; it is reported, and what would follow from it is not.
     pub(crate) broken: Vec<bool>,
     /// Earlier definitions of a name that is defined again: Python forgets them, the front end reports them.
@@ -68,10 +70,18 @@ impl<'f> Graph<'f> {
                 .find(|id| flow.steps[*id].next.is_none() && !flow.steps[*id].next_unread),
             _ => None,
         };
+        let marked = |is_marked: fn(&Step) -> bool| {
+            let marked = flow.steps.iter().filter(|(id, _)| !shadowed[id.index()]);
+            let mut marked = marked.filter(|(_, step)| is_marked(step));
+            marked.next().map(|(id, _)| id)
+        };
+        let start = marked(|step| step.marks.start.is_some());
+        let end = marked(|step| step.marks.end.is_some());
         let mut graph = Self {
             flow,
-            start: only.or_else(|| names.get(START).copied()),
-            end: only.or_else(|| names.get(END).copied()),
+            start: start.or(only).or_else(|| names.get(START).copied()),
+            end: end.or(only).or_else(|| names.get(END).copied()),
+            repeats: vec![false; count],
             out: vec![Vec::new(); count],
             into: vec![Vec::new(); count],
             broken: vec![false; count],
@@ -115,7 +125,15 @@ impl<'f> Graph<'f> {
     pub(crate) fn is_split(&self, id: FlowStepId) -> bool {
         let next = self.flow.steps[id].next.as_ref();
         Some(id) != self.end
-            && next.is_some_and(|next| next.foreach.is_some() || next.targets.len() > 1)
+            && next.is_some_and(|next| {
+                next.foreach.is_some() || (next.targets.len() > 1 && next.switch.is_none())
+            })
+    }
+
+    /// Whether a step decides which one follows it.
+    pub(crate) fn is_switch(&self, id: FlowStepId) -> bool {
+        let next = self.flow.steps[id].next.as_ref();
+        Some(id) != self.end && next.is_some_and(|next| next.switch.is_some())
     }
 
     /// Whether a step opens a foreach.
@@ -171,6 +189,10 @@ impl<'f> Graph<'f> {
                 self.broken[from.index()] = true;
                 continue;
             };
+            if to == from && next.switch.is_some() && Some(from) != self.start {
+                self.repeats[from.index()] = true;
+                continue;
+            }
             if Some(to) == self.start {
                 diagnostics.push(start_is_entered(&self.flow.steps[to], step, target.span));
                 self.broken[from.index()] = true;
@@ -198,7 +220,8 @@ impl<'f> Graph<'f> {
         let target = &self.flow.steps[from].next.as_ref()?.targets[branch];
         let name = target.value.as_str();
         // That there is no end step is said once, where the flow is named.
-        if self.flow.steps_may_be_missing() || (self.end.is_none() && name == END) {
+        let is_said = self.end.is_none() && name == END;
+        if self.flow.steps_may_be_missing() || is_said {
             return None;
         }
         self.searches += 1;

@@ -13,7 +13,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use crate::diag::Diagnostics;
+use crate::diag::{Code, Diagnostics};
 use crate::ir::flow::Flow;
 use crate::source::SourceTree;
 use graph::Graph;
@@ -35,7 +35,9 @@ pub(crate) fn check<'f>(tree: &SourceTree, flow: &'f Flow) -> (CheckInfo<'f>, Di
     let cycles = cycles::check(&graph);
     let reachable = reachability::reachable(&graph);
     // A transition that closes a cycle was probably meant to lead on.
-    if cycles.is_empty() {
+    // Nor can anything be said while it is open which step comes first.
+    let is_open = diagnostics.iter().any(|it| it.code == Code::FC0126);
+    if cycles.is_empty() && !is_open {
         diagnostics.extend(reachability::check(&graph, &reachable));
     }
     diagnostics.extend(cycles);

@@ -125,16 +125,31 @@ fn check_arguments(tree: &SourceTree, graph: &Graph, id: FlowStepId, step: &Step
                     )
                     .help("nothing comes before the start: let it take `self` only"),
                 );
-            } else if let Some(next) = step.next.as_ref().filter(|_| graph.is_split(id)) {
+            } else if let Some(next) = step
+                .next
+                .as_ref()
+                .filter(|_| graph.is_split(id) || graph.is_switch(id))
+            {
                 diagnostics.push(
                     Diagnostic::error(
                         Code::FC0107,
                         format!("step `{name}` is both a join and a split"),
                         next.span,
-                        "splits here",
+                        if graph.is_switch(id) {
+                            "chooses here"
+                        } else {
+                            "splits here"
+                        },
                     )
                     .label(inputs.span, "the extra argument makes it a join")
-                    .help(format!("let `{name}` lead to a new step, and split there")),
+                    .help(format!(
+                        "let `{name}` lead to a new step, and {} there",
+                        if graph.is_switch(id) {
+                            "choose"
+                        } else {
+                            "split"
+                        }
+                    )),
                 );
             }
         }
@@ -172,11 +187,65 @@ fn no_self(tree: &SourceTree, step: &Step) -> Diagnostic {
     found.fix(inside, text, "add `self`")
 }
 
+/// At most one step is marked as the first or the last, and none competes with it by its name; the name of a step
+/// called `end` that does.
+fn check_marks(graph: &Graph, diagnostics: &mut Diagnostics) -> Option<Span> {
+    let mut called_end = None;
+    let ends: [(&str, fn(&Step) -> Option<Span>); 2] = [
+        (START, |step| step.marks.start),
+        (END, |step| step.marks.end),
+    ];
+    for (word, mark) in ends {
+        let marked: Vec<(&Step, Span)> = graph
+            .steps()
+            .filter_map(|(_, step)| Some((step, mark(step)?)))
+            .collect();
+        let Some((first, span)) = marked.first() else {
+            continue;
+        };
+        if let Some((second, again)) = marked.get(1) {
+            diagnostics.push(
+                Diagnostic::error(
+                    Code::FC0126,
+                    format!("several steps are marked as the {word}"),
+                    *again,
+                    format!("`{}` as well", second.name.value),
+                )
+                .label(*span, format!("`{}` is marked here", first.name.value))
+                .help(format!("a flow has one {word}: remove one of the marks")),
+            );
+        }
+        let named = graph.steps().find(|(_, step)| step.name.value == word);
+        if let Some((_, step)) = named.filter(|(_, step)| mark(step).is_none()) {
+            if word == END {
+                called_end = Some(step.name.span);
+            }
+            diagnostics.push(
+                Diagnostic::error(
+                    Code::FC0126,
+                    format!(
+                        "`{}` is marked as the {word}, and another step is called `{word}`",
+                        first.name.value
+                    ),
+                    *span,
+                    format!("marked as the {word}"),
+                )
+                .label(step.name.span, format!("called `{word}`"))
+                .help(format!(
+                    "remove the mark, or call the other step something else than `{word}`"
+                )),
+            );
+        }
+    }
+    called_end
+}
+
 /// A first step, a last step, and a transition at the end of all others; notes which names are to be changed in any case.
 fn check_ends(graph: &Graph, renamed: &mut Vec<Span>, diagnostics: &mut Diagnostics) {
     if graph.flow.steps_may_be_missing() {
         return;
     }
+    let marked_and_named = check_marks(graph, diagnostics);
     let flow = &graph.flow.name;
     let names = || graph.steps().map(|(_, step)| step.name.value.as_str());
     let located = |name: &str| {
@@ -217,6 +286,7 @@ fn check_ends(graph: &Graph, renamed: &mut Vec<Span>, diagnostics: &mut Diagnost
         .filter(|(id, _)| Some(*id) != graph.end)
         .map(|(_, step)| step)
         .filter(|step| step.next.is_none() && !step.next_unread)
+        .filter(|step| Some(step.name.span) != marked_and_named)
         .collect();
     if graph.end.is_none() {
         let mut found = Diagnostic::error(

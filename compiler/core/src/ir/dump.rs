@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::plan::{
     Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, StepId, StepKind,
 };
-use crate::show::python;
+use crate::show::{case_key, python};
 
 /// The whole plan; ends with a line end. What has its default is left out, spans are not shown.
 pub fn dump(plan: &Plan) -> String {
@@ -80,6 +80,18 @@ fn dump_step(plan: &Plan, step: &PlanStep, line: &mut impl FnMut(String)) {
             format!("foreach {variable:?} joined by {}", name(*join))
         }
         StepKind::Join { split } => format!("join of {}", name(*split)),
+        StepKind::Switch {
+            condition, cases, ..
+        } => {
+            let cases = cases.iter().map(|case| {
+                let key = case_key(&case.key);
+                format!(" {key} to {}", name(case.target))
+            });
+            format!(
+                "switch on {condition:?}:{}",
+                cases.collect::<Vec<_>>().join(",")
+            )
+        }
         StepKind::End => "end".to_owned(),
     };
     line(format!("step {} at line {}: {kind}", step.name, step.line));
@@ -91,6 +103,9 @@ fn dump_step(plan: &Plan, step: &PlanStep, line: &mut impl FnMut(String)) {
         if !ids.is_empty() {
             line(format!("  {what} {}", names(ids)));
         }
+    }
+    if step.is_conditional {
+        line("  conditional".to_owned());
     }
     if let Some(doc) = &step.doc {
         line(format!("  doc {doc:?}"));

@@ -61,6 +61,8 @@ pub struct Step {
     pub line: u32,
     /// Docstring, dedented.
     pub doc: Option<String>,
+    /// What `@step(start=True)` and `@step(end=True)` say of its place; a step may be both.
+    pub marks: Marks,
     /// Names of the positional arguments (`self`, `inputs`), in order.
     pub arguments: Vec<Spanned<String>>,
     /// Decorators other than `@step`, outermost first.
@@ -74,15 +76,58 @@ pub struct Step {
     pub last_statement: Span,
 }
 
+/// Marks of the first and the last step, each with the place of its argument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// `start=True`
+    pub start: Option<Span>,
+    /// `end=True`
+    pub end: Option<Span>,
+}
+
 /// A `self.next(...)` call.
 #[derive(Clone, Debug)]
 pub struct Next {
     /// The whole call.
     pub span: Span,
-    /// Targets as written, at least one; the span covers `self.x`.
+    /// Targets as written, at least one; the span covers `self.x`. Those of a switch are named once each, where they come first.
     pub targets: Vec<Spanned<String>>,
-    /// The variable of `foreach="x"`; `None` for a linear transition or a static split.
+    /// The variable of `foreach="x"`; `None` for every other transition.
     pub foreach: Option<Spanned<String>>,
+    /// Which of the targets follows is decided when the step has run.
+    pub switch: Option<Switch>,
+}
+
+/// `self.next({key: self.x, ...}, condition="y")`.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// The artifact that is compared with the keys; the span covers the text.
+    pub condition: Spanned<String>,
+    /// In source order; at least two, unless that was reported. A key that is given again replaces the earlier one, as in Python.
+    pub cases: Vec<Case>,
+}
+
+/// One entry of a switch.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What the condition is compared with.
+    pub key: Spanned<CaseKey>,
+    /// The step that follows.
+    pub target: Spanned<String>,
+}
+
+/// Key of a switch's entry.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CaseKey {
+    /// A string, a number or a boolean.
+    Literal(Literal),
+    /// `self.<config>.<key>`, known when the configuration is.
+    Config {
+        /// Attribute of the class that holds the `Config`.
+        config: String,
+        /// Key in it.
+        key: String,
+    },
 }
 
 /// A parameter declared as a class attribute.

@@ -52,9 +52,14 @@ fn check_kinds(plan: &Plan) {
                 assert_eq!(step.next.len(), 1, "{name}");
                 assert_eq!(plan.steps[*join].kind, StepKind::Join { split: id });
             }
+            StepKind::Switch { cases, repeats, .. } => {
+                assert!(cases.len() > 1, "{name}");
+                let leads = |to: StepId| step.next.contains(&to) || (*repeats && to == id);
+                assert!(cases.iter().all(|case| leads(case.target)), "{name}");
+            }
             StepKind::Join { split } => {
                 let opener = &plan.steps[*split];
-                assert_eq!(step.parents.len(), opener.next.len(), "{name}");
+                assert!(step.parents.len() >= opener.next.len(), "{name}");
                 assert_eq!(step.foreach, opener.foreach, "{name}");
             }
         }

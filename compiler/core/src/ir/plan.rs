@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 
 use super::arena::{Arena, Handle};
-use super::flow::{Literal, ParameterType};
+use super::flow::{CaseKey, Literal, ParameterType};
 use crate::source::Span;
 
 /// Handle of a [`PlanStep`] in [`Plan::steps`].
@@ -62,9 +62,13 @@ pub struct PlanStep {
     /// What the step does to the graph.
     pub kind: StepKind,
     /// Predecessors; for a join in the order in which the split names the branches.
+    ///
+    /// Behind a switch a step may have several of which one runs; in a join, several for one branch.
     pub parents: Vec<StepId>,
-    /// Successors in the order written; empty only for the end step.
+    /// Successors in the order written, each once; empty only for the end step.
     pub next: Vec<StepId>,
+    /// Whether a switch may pass it by: not every run, or not every element of its foreach, comes here.
+    pub is_conditional: bool,
     /// Open foreach splits around this step, outermost first; its index path has one index for each.
     /// A split step is not inside its own foreach; the join that closes it is not either.
     pub foreach: Vec<StepId>,
@@ -95,6 +99,18 @@ pub struct PlanStep {
 }
 
 impl PlanStep {
+    /// Whether the step chooses which one follows it.
+    #[must_use]
+    pub fn is_switch(&self) -> bool {
+        matches!(self.kind, StepKind::Switch { .. })
+    }
+
+    /// Whether the step may choose itself again. It then runs in one container until it chooses another.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        matches!(self.kind, StepKind::Switch { repeats: true, .. })
+    }
+
     /// How often a task that ran user code may be started again: for each retry, and once more where `@catch` has to
     /// take the loss of the last process that ran it.
     #[must_use]
@@ -104,7 +120,7 @@ impl PlanStep {
 }
 
 /// What a step does to the graph.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum StepKind {
     /// One successor, one parent (none for the start step).
     Linear,
@@ -125,14 +141,35 @@ pub enum StepKind {
         /// The split that it closes.
         split: StepId,
     },
+    /// One of its successors follows, as an artifact says.
+    Switch {
+        /// Name of the artifact.
+        condition: String,
+        /// In source order, at least two.
+        cases: Vec<PlanCase>,
+        /// Whether the step itself is among the targets: it then runs again, as its next iteration.
+        repeats: bool,
+    },
     /// No successor.
     End,
 }
 
-/// A single-entry, single-exit part of the graph: its nodes run one after the other.
+/// An entry of a switch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanCase {
+    /// What the artifact is compared with.
+    pub key: CaseKey,
+    /// The step that follows; one of `next`, or the step itself.
+    pub target: StepId,
+}
+
+/// A single-entry, single-exit part of the graph.
+///
+/// Without a switch its nodes run one after the other. Behind a switch the successors of each step decide
+/// ([`PlanStep::next`]); a step that leads to the join which closes the region leads out of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Region {
-    /// In order of execution.
+    /// Each after all that may come before it.
     pub nodes: Vec<Node>,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct StepAttributes {
 pub(super) fn resolve(
     tree: &SourceTree,
     step: &Step,
-    opens_foreach: bool,
+    decides: Option<&'static str>,
 ) -> (StepAttributes, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let find = |name: &str| {
@@ -52,7 +52,7 @@ pub(super) fn resolve(
     let attributes = StepAttributes {
         retry: find("retry").map_or_else(Retry::default, |it| retry(it, &mut diagnostics)),
         timeout_s: find("timeout").and_then(|it| timeout(it, &mut diagnostics)),
-        catch: find("catch").map(|it| catch(it, step, opens_foreach, &mut diagnostics)),
+        catch: find("catch").map(|it| catch(it, step, decides, &mut diagnostics)),
         environment: find("environment")
             .map(|it| environment(tree, it, &mut diagnostics))
             .unwrap_or_default(),
@@ -142,19 +142,29 @@ fn timeout(decorator: &Decorator, diagnostics: &mut Diagnostics) -> Option<u32> 
 fn catch(
     decorator: &Decorator,
     step: &Step,
-    opens_foreach: bool,
+    decides: Option<&'static str>,
     diagnostics: &mut Diagnostics,
 ) -> Catch {
-    if opens_foreach {
+    if let Some(what) = decides {
         let name = &step.name.value;
+        let is_switch = what == "switch";
         let mut found = Diagnostic::error(
             Code::FC0208,
-            format!("`@catch` on the foreach split `{name}`"),
+            format!("`@catch` on the {what} `{name}`"),
             decorator.span,
-            "a failed split has no list to go on with",
+            if is_switch {
+                "a failed switch has not chosen how to go on"
+            } else {
+                "a failed split has no list to go on with"
+            },
         );
         if let Some(next) = &step.next {
-            found = found.label(next.span, "splits here");
+            let label = if is_switch {
+                "chooses here"
+            } else {
+                "splits here"
+            };
+            found = found.label(next.span, label);
         }
         diagnostics
             .push(found.help("move what may fail into a step before it, and put `@catch` there"));

@@ -1,6 +1,7 @@
 //! From the author's flow to the plan that back ends print.
 
 mod attributes;
+mod conditional;
 mod cron;
 mod flow_attributes;
 mod parameters;
@@ -17,8 +18,8 @@ use std::collections::BTreeSet;
 use crate::check::{self, CheckInfo};
 use crate::diag::Diagnostics;
 use crate::ir::arena::Arena;
-use crate::ir::flow::{Constant, Decorator, Flow, FlowStepId, Literal, Step};
-use crate::ir::plan::{DecoratorInfo, Plan, PlanConstant, PlanStep, StepId, StepKind};
+use crate::ir::flow::{Case, Constant, Decorator, Flow, FlowStepId, Literal, Step, Switch};
+use crate::ir::plan::{DecoratorInfo, Plan, PlanCase, PlanConstant, PlanStep, StepId, StepKind};
 use crate::source::SourceTree;
 use attributes::StepAttributes;
 
@@ -28,7 +29,7 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
     let (info, mut diagnostics) = check::check(tree, flow);
     let mut resolved = Vec::with_capacity(flow.steps.len());
     for (id, step) in flow.steps.iter() {
-        let (attributes, found) = attributes::resolve(tree, step, info.graph.is_foreach(id));
+        let (attributes, found) = attributes::resolve(tree, step, decides(&info, id));
         diagnostics.extend(found);
         resolved.push(attributes);
     }
@@ -52,7 +53,7 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
         file: tree.file(flow.file).path.clone(),
         span: flow.name.span,
         doc: flow.doc.clone(),
-        root: regions::nest(&steps.steps, steps.start),
+        root: regions::nest(&steps.steps),
         steps: steps.steps,
         start: steps.start,
         end: steps.end,
@@ -65,6 +66,14 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
     };
     plan.assert_invariants();
     (Some(plan), diagnostics)
+}
+
+/// What a step's own code decides about the way on, so that nothing can take its place.
+fn decides(info: &CheckInfo, id: FlowStepId) -> Option<&'static str> {
+    if info.graph.is_foreach(id) {
+        return Some("foreach split");
+    }
+    info.graph.is_switch(id).then_some("switch")
 }
 
 struct Lowered {
@@ -102,6 +111,7 @@ impl Lowered {
             let step = &mut steps[lowered];
             (step.kind, step.next, step.foreach, step.parents) = (kind, next?, foreach?, parents?);
         }
+        conditional::mark(&mut steps);
         Some(Self {
             start: handle(graph.start?)?,
             end: handle(graph.end?)?,
@@ -117,6 +127,7 @@ fn step(step: &Step, attributes: StepAttributes) -> PlanStep {
         kind: StepKind::Linear,
         parents: Vec::new(),
         next: Vec::new(),
+        is_conditional: false,
         foreach: Vec::new(),
         span: step.name.span,
         // `plan` knows the files.
@@ -150,6 +161,9 @@ fn kind(
             join: handle(structure.join[id.index()]?)?,
         });
     }
+    if let Some(switch) = &next.switch {
+        return switch_kind(info, id, switch, handle);
+    }
     if graph.is_split(id) {
         return Some(StepKind::Split {
             join: handle(structure.join[id.index()]?)?,
@@ -161,6 +175,34 @@ fn kind(
         });
     }
     Some(StepKind::Linear)
+}
+
+fn switch_kind(
+    info: &CheckInfo,
+    id: FlowStepId,
+    switch: &Switch,
+    handle: &impl Fn(FlowStepId) -> Option<StepId>,
+) -> Option<StepKind> {
+    let graph = &info.graph;
+    let target = |name: &str| {
+        if name == graph.name(id) {
+            return handle(id);
+        }
+        let edges = &graph.out[id.index()];
+        let edge = edges.iter().find(|edge| graph.name(edge.to) == name)?;
+        handle(edge.to)
+    };
+    let case = |case: &Case| {
+        Some(PlanCase {
+            key: case.key.value.clone(),
+            target: target(&case.target.value)?,
+        })
+    };
+    Some(StepKind::Switch {
+        condition: switch.condition.value.clone(),
+        cases: switch.cases.iter().map(case).collect::<Option<_>>()?,
+        repeats: graph.repeats[id.index()],
+    })
 }
 
 /// Predecessors; those of a join in the order in which its split names the branches.

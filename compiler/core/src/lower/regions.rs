@@ -1,70 +1,66 @@
 //! The flat graph as nested regions.
 
+use std::collections::HashMap;
+
 use crate::ir::arena::Arena;
 use crate::ir::plan::{Node, PlanStep, Region, StepId, StepKind};
 
-/// A split whose branches are being walked.
-struct Open {
-    split: StepId,
-    join: StepId,
-    /// Branches that are complete.
-    done: Vec<Region>,
-    /// What comes before the split, in the region that holds it.
-    before: Region,
+/// The innermost branch that a step lies in: a split and a position in its successors; `None` outside any.
+type Branch = Option<(StepId, usize)>;
+
+/// Puts each step into the region of its branch; steps stand after their predecessors.
+pub(super) fn nest(steps: &Arena<PlanStep>) -> Region {
+    let mut regions: HashMap<Branch, Region> = HashMap::new();
+    let mut branches: Vec<Branch> = Vec::with_capacity(steps.len());
+    for (id, step) in steps.iter() {
+        let branch = branch_of(steps, id, step, &branches);
+        branches.push(branch);
+        if let StepKind::Join { split } = step.kind {
+            let node = close(steps, split, id, &mut regions);
+            regions.entry(branch).or_default().nodes.push(node);
+        }
+        regions
+            .entry(branch)
+            .or_default()
+            .nodes
+            .push(Node::Step(id));
+    }
+    regions.remove(&None).unwrap_or_default()
 }
 
-/// Walks from `start` to the end; every split is closed by its join.
-pub(super) fn nest(steps: &Arena<PlanStep>, start: StepId) -> Region {
-    let mut open: Vec<Open> = Vec::new();
-    let mut region = Region::default();
-    let mut at = start;
-    loop {
-        if let Some(top) = open.last_mut().filter(|top| top.join == at) {
-            top.done.push(std::mem::take(&mut region));
-            if let Some(branch) = steps[top.split].next.get(top.done.len()) {
-                at = *branch;
-                continue;
-            }
-            if let Some(closed) = open.pop() {
-                region = close(steps, closed);
-            }
+/// All transitions into a step come from one branch, so that any of them tells.
+fn branch_of(steps: &Arena<PlanStep>, id: StepId, step: &PlanStep, branches: &[Branch]) -> Branch {
+    if let StepKind::Join { split } = step.kind {
+        return branches[split.index()];
+    }
+    let parent = *step.parents.first()?;
+    match steps[parent].kind {
+        StepKind::Split { .. } | StepKind::Foreach { .. } => {
+            let position = steps[parent].next.iter().position(|next| *next == id);
+            Some((parent, position.unwrap_or_default()))
         }
-        region.nodes.push(Node::Step(at));
-        let step = &steps[at];
-        if let StepKind::Split { join } | StepKind::Foreach { join, .. } = step.kind {
-            open.push(Open {
-                split: at,
-                join,
-                done: Vec::with_capacity(step.next.len()),
-                before: std::mem::take(&mut region),
-            });
+        StepKind::Linear | StepKind::Join { .. } | StepKind::Switch { .. } | StepKind::End => {
+            branches[parent.index()]
         }
-        let Some(next) = step.next.first() else {
-            return region;
-        };
-        at = *next;
     }
 }
 
-fn close(steps: &Arena<PlanStep>, open: Open) -> Region {
-    let Open {
+/// The node between a split and its join.
+fn close(
+    steps: &Arena<PlanStep>,
+    split: StepId,
+    join: StepId,
+    regions: &mut HashMap<Branch, Region>,
+) -> Node {
+    let step = &steps[split];
+    let mut branch = |position| regions.remove(&Some((split, position))).unwrap_or_default();
+    if matches!(step.kind, StepKind::Foreach { .. }) {
+        let body = branch(0);
+        return Node::Map { split, body, join };
+    }
+    Node::Parallel {
         split,
+        branches: (0..step.next.len()).map(branch).collect(),
         join,
-        mut done,
-        before: mut region,
-    } = open;
-    let is_foreach = matches!(steps[split].kind, StepKind::Foreach { .. });
-    region.nodes.push(match done.pop() {
-        Some(body) if is_foreach => Node::Map { split, body, join },
-        Some(last) => {
-            done.push(last);
-            Node::Parallel {
-                split,
-                branches: done,
-                join,
-            }
-        }
-        None => Node::Step(join),
-    });
-    region
+    }
 }

@@ -1,12 +1,12 @@
 //! Plans of flows built by hand: what no front end is needed for.
 
 use crate::ir::arena::Arena;
-use crate::ir::flow::{Flow, Next, Spanned, Step};
+use crate::ir::flow::{Case, CaseKey, Flow, Literal, Marks, Next, Spanned, Step, Switch};
 use crate::ir::plan::{Node, Plan, Region};
 use crate::lower::plan;
 use crate::source::{SourceTree, Span};
 
-/// `name(inputs) -> a b *items`: a name, `+` for a join, targets, and the variable of a foreach.
+/// `name(inputs) -> a b *items`: a name, `+` for a join, targets, the variable of a foreach, and `?` for a switch.
 fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
     let file = tree.add("flow.py", lines);
     let spanned = |text: &str| {
@@ -26,9 +26,11 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
         let mut words = line.split_whitespace();
         let name = spanned(words.next().unwrap());
         let (mut targets, mut foreach, mut is_join) = (Vec::new(), None, false);
+        let mut switch = None;
         for word in words {
             match word.strip_prefix('*') {
                 _ if word == "+" => is_join = true,
+                _ if word == "?" => switch = Some(spanned(word)),
                 Some(variable) => foreach = Some(spanned(variable)),
                 None => targets.push(spanned(word)),
             }
@@ -42,16 +44,29 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
         if is_join {
             arguments.push(this);
         }
+        let case = |target: &Spanned<String>| Case {
+            key: Spanned {
+                value: CaseKey::Literal(Literal::Str(target.value.clone())),
+                span,
+            },
+            target: target.clone(),
+        };
+        let switch = switch.map(|condition| Switch {
+            condition,
+            cases: targets.iter().map(case).collect(),
+        });
         let next = (!targets.is_empty()).then_some(Next {
             span,
             targets,
             foreach,
+            switch,
         });
         steps.push(Step {
             name,
             span,
             line: 1,
             doc: None,
+            marks: Marks::default(),
             arguments,
             decorators: Vec::new(),
             next,
@@ -74,7 +89,11 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
 
 fn shape(plan: &Plan, region: &Region) -> String {
     let nodes = region.nodes.iter().map(|node| match node {
-        Node::Step(id) => plan.steps[*id].name.clone(),
+        Node::Step(id) => {
+            let step = &plan.steps[*id];
+            let mark = if step.is_conditional { "?" } else { "" };
+            format!("{}{mark}", step.name)
+        }
         Node::Parallel { branches, .. } => {
             let branches: Vec<_> = branches.iter().map(|it| shape(plan, it)).collect();
             format!("({})", branches.join(" | "))
@@ -173,4 +192,46 @@ fn order_follows_the_source_where_it_may() {
     let plan = plan.unwrap();
     let names: Vec<&str> = plan.steps.iter().map(|(_, it)| it.name.as_str()).collect();
     assert_eq!(names, ["start", "b", "a", "j", "end"]);
+}
+
+#[test]
+fn a_switch_passes_steps_by() {
+    check("start ? a b\na c\nb c\nc end\nend", "start a? b? c end");
+    // An arm that is shorter than the other, and one that is the merge itself.
+    check("start ? a c\na c\nc end\nend", "start a? c end");
+    check("start ? a end\na end\nend", "start a? end");
+    // A switch in an arm, and a foreach in the other.
+    check(
+        "start ? a b\na ? c d\nb e *xs\ne j\nj + d\nc d\nd end\nend",
+        "start a? b? [e?] j? c? d end",
+    );
+    // Inside a foreach and inside a branch; arms that end in the join.
+    check(
+        "start x *xs\nx ? a b\na j\nb j\nj + end\nend",
+        "start [x a? b?] j end",
+    );
+    check(
+        "start x y\nx ? a b\na j\nb j\ny j\nj + end\nend",
+        "start (x a? b? | y) j end",
+    );
+}
+
+#[test]
+fn a_loop_is_a_step_that_chooses_itself() {
+    check("start l\nl ? l end\nend", "start l end");
+    check(
+        "start l *xs\nl ? l a b\na j\nb j\nj + end\nend",
+        "start [l a? b?] j end",
+    );
+    check("start ? start end\nend", "FC0111");
+    check("start l\nl l end\nend", "FC0114");
+    check("start l\nl ? m end\nm l\nend", "FC0114");
+}
+
+#[test]
+fn a_switch_leads_into_no_join() {
+    check("start x *xs\nx ? a j\na j\nj + end\nend", "FC0125");
+    check("start x y\nx ? a j\na j\ny j\nj + end\nend", "FC0125");
+    check("start x *xs\nx y\ny j\nj + ? a end\na end\nend", "FC0107");
+    check("start x *xs\nx ? a end\na j\nj + end\nend", "FC0112");
 }

@@ -19,6 +19,7 @@ pub fn dot(plan: &Plan) -> String {
         let shape = match step.kind {
             StepKind::Join { .. } => ", shape=hexagon",
             StepKind::End => ", style=rounded",
+            StepKind::Switch { .. } => ", shape=diamond",
             StepKind::Linear | StepKind::Split { .. } | StepKind::Foreach { .. } => "",
         };
         let _ = writeln!(
@@ -28,15 +29,15 @@ pub fn dot(plan: &Plan) -> String {
             quote(&label)
         );
     }
-    for (_, step) in plan.steps.iter() {
-        let label = edge_label(step);
-        let attributes = if label.is_empty() {
-            String::new()
-        } else {
-            format!(" [label={}]", quote(&label))
-        };
-        for next in &step.next {
-            let next = quote(&plan.steps[*next].name);
+    for (id, step) in plan.steps.iter() {
+        for next in super::targets(step, id) {
+            let label = edge_label(step, next);
+            let attributes = if label.is_empty() {
+                String::new()
+            } else {
+                format!(" [label={}]", quote(&label))
+            };
+            let next = quote(&plan.steps[next].name);
             let _ = writeln!(out, "    {} -> {next}{attributes};", quote(&step.name));
         }
     }

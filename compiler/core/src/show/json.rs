@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::decorator;
+use crate::ir::flow::CaseKey;
 use crate::ir::plan::{Plan, PlanStep, StepId, StepKind};
 
 /// One JSON object, indented; ends with a line end.
@@ -32,6 +33,21 @@ pub fn json(plan: &Plan) -> String {
             }
             StepKind::Join { split } => {
                 entry["split"] = Value::from(plan.steps[*split].name.as_str());
+            }
+            StepKind::Switch {
+                condition, cases, ..
+            } => {
+                entry["condition"] = Value::from(condition.as_str());
+                entry["cases"] = cases
+                    .iter()
+                    .map(|case| {
+                        let key = match &case.key {
+                            CaseKey::Literal(literal) => value(literal),
+                            CaseKey::Config { .. } => Value::from(super::case_key(&case.key)),
+                        };
+                        json!({"key": key, "next": plan.steps[case.target].name})
+                    })
+                    .collect();
             }
             StepKind::Linear | StepKind::End => {}
         }
@@ -67,6 +83,7 @@ fn kind(step: &PlanStep) -> &'static str {
         StepKind::Split { .. } => "split",
         StepKind::Foreach { .. } => "foreach",
         StepKind::Join { .. } => "join",
+        StepKind::Switch { .. } => "switch",
         StepKind::End => "end",
     }
 }

@@ -17,20 +17,21 @@ pub fn mermaid(plan: &Plan) -> String {
         let (open, close) = match step.kind {
             StepKind::Join { .. } => ("{{", "}}"),
             StepKind::End => ("([", "])"),
+            StepKind::Switch { .. } => ("{", "}"),
             StepKind::Linear | StepKind::Split { .. } | StepKind::Foreach { .. } => ("[", "]"),
         };
         // `end` by itself is a word of the language.
         let _ = writeln!(out, "    step_{}{open}\"{label}\"{close}", step.name);
     }
-    for (_, step) in plan.steps.iter() {
-        let label = edge_label(step);
-        let arrow = if label.is_empty() {
-            "-->".to_owned()
-        } else {
-            format!("-->|\"{}\"|", quote(&label))
-        };
-        for next in &step.next {
-            let next = &plan.steps[*next].name;
+    for (id, step) in plan.steps.iter() {
+        for next in super::targets(step, id) {
+            let label = edge_label(step, next);
+            let arrow = if label.is_empty() {
+                "-->".to_owned()
+            } else {
+                format!("-->|\"{}\"|", quote(&label))
+            };
+            let next = &plan.steps[next].name;
             let _ = writeln!(out, "    step_{} {arrow} step_{next}", step.name);
         }
     }

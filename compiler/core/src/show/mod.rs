@@ -12,8 +12,8 @@ pub use json::json;
 pub use mermaid::mermaid;
 pub use text::text;
 
-use crate::ir::flow::Literal;
-use crate::ir::plan::{DecoratorInfo, PlanStep, StepKind};
+use crate::ir::flow::{CaseKey, Literal};
+use crate::ir::plan::{DecoratorInfo, PlanStep, StepId, StepKind};
 
 /// First line of a docstring, without characters that would move a cursor.
 fn first_line(doc: Option<&str>) -> String {
@@ -28,12 +28,39 @@ fn printable(text: &str) -> String {
 }
 
 /// What a transition out of a step is called in a drawing; empty for an ordinary one.
-fn edge_label(step: &PlanStep) -> String {
+fn edge_label(step: &PlanStep, next: StepId) -> String {
     match &step.kind {
         StepKind::Foreach { variable, .. } => format!("foreach {}", printable(variable)),
+        StepKind::Switch { condition, .. } => {
+            format!("{} is {}", printable(condition), keys(step, next))
+        }
         StepKind::Linear | StepKind::Split { .. } | StepKind::Join { .. } | StepKind::End => {
             String::new()
         }
+    }
+}
+
+/// The successors of a step, itself among them if it may run again.
+fn targets(step: &PlanStep, id: StepId) -> impl Iterator<Item = StepId> + '_ {
+    let again = step.repeats().then_some(id);
+    again.into_iter().chain(step.next.iter().copied())
+}
+
+/// The keys for which a switch chooses a step.
+fn keys(step: &PlanStep, target: StepId) -> String {
+    let StepKind::Switch { cases, .. } = &step.kind else {
+        return String::new();
+    };
+    let cases = cases.iter().filter(|case| case.target == target);
+    let keys: Vec<String> = cases.map(|case| printable(&case_key(&case.key))).collect();
+    keys.join(", ")
+}
+
+/// A key of a switch as Python writes it.
+pub(crate) fn case_key(key: &CaseKey) -> String {
+    match key {
+        CaseKey::Literal(value) => python(value),
+        CaseKey::Config { config, key } => format!("self.{config}.{key}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{decorator, first_line, printable, python};
-use crate::ir::plan::{Node, Plan, PlanParameter, PlanStep, Region, StepId};
+use crate::ir::plan::{Node, Plan, PlanParameter, PlanStep, Region, StepId, StepKind};
 
 /// Columns after which the remarks are not aligned any further.
 const COLUMN_MAX: usize = 40;
@@ -76,7 +76,14 @@ fn region(plan: &Plan, region: &Region, indent: &str, lines: &mut Vec<Line>) {
         match node {
             Node::Step(id) => {
                 let arrow = if closes { "└─▶ " } else { "" };
-                lines.push(step(&plan.steps[*id], &format!("{indent}{arrow}")));
+                let shown = &plan.steps[*id];
+                lines.push(step(shown, &format!("{indent}{arrow}")));
+                if shown.is_switch() {
+                    lines.extend(super::targets(shown, *id).map(|next| {
+                        let label = super::edge_label(shown, next);
+                        plain(format!("{indent}   if {label}: {}", plan.steps[next].name))
+                    }));
+                }
                 closes = false;
             }
             Node::Parallel { branches, .. } => {
@@ -97,8 +104,14 @@ fn region(plan: &Plan, region: &Region, indent: &str, lines: &mut Vec<Line>) {
 }
 
 fn variable(plan: &Plan, split: StepId) -> String {
-    let label = super::edge_label(&plan.steps[split]);
-    label.trim_start_matches("foreach ").to_owned()
+    match &plan.steps[split].kind {
+        StepKind::Foreach { variable, .. } => printable(variable),
+        StepKind::Linear
+        | StepKind::Split { .. }
+        | StepKind::Join { .. }
+        | StepKind::Switch { .. }
+        | StepKind::End => String::new(),
+    }
 }
 
 fn plain(left: String) -> Line {

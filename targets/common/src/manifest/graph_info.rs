@@ -3,8 +3,8 @@
 //! Built as `FlowGraph.output_steps` and `FlowSpec._set_constants` build it (`metaflow/graph.py`, `metaflow/flowspec.py`, compared with a run of 2.19.39), down to the order of keys.
 //! One member differs: `source_file` is the path below the root of the source tree, since an absolute one would tie the package to a machine.
 
-use flowc_core::ir::flow::Literal;
-use flowc_core::ir::plan::{DecoratorInfo, Node, Plan, PlanStep, Region, StepId, StepKind};
+use flowc_core::ir::flow::{CaseKey, Literal};
+use flowc_core::ir::plan::{DecoratorInfo, Plan, PlanStep, StepId, StepKind};
 use serde_json::{Map, Value, json};
 
 use crate::literal::to_json;
@@ -19,9 +19,19 @@ pub(super) fn graph_info(plan: &Plan) -> Value {
     parameters.sort_unstable();
     let mut constants: Vec<_> = plan.constants.iter().collect();
     constants.sort_by_key(|constant| &constant.name);
-    let mut steps = Map::new();
-    let mut structure = Vec::new();
-    describe(plan, &plan.root, &mut steps, &mut structure);
+    let mut described = Describe {
+        plan,
+        steps: Map::new(),
+        names: 0,
+    };
+    let mut structure = match plan.start == plan.end {
+        true => Vec::new(),
+        false => described.block(plan.start, plan.end),
+    };
+    let end = &plan.steps[plan.end];
+    structure.push(Value::from(end.name.as_str()));
+    let mut steps = described.steps;
+    steps.insert(end.name.clone(), describe_step(plan, plan.end, end));
     let file = plan.file.rsplit('/').next().unwrap_or(&plan.file);
     json!({
         "file": file,
@@ -53,30 +63,52 @@ fn class_name(type_name: Option<&str>) -> &str {
         .unwrap_or("object")
 }
 
-/// Adds the steps of a region depth first, and their names nested by splits.
-fn describe(
-    plan: &Plan,
-    region: &Region,
-    steps: &mut Map<String, Value>,
-    structure: &mut Vec<Value>,
-) {
-    for node in &region.nodes {
-        let branches = match node {
-            Node::Step(id) => {
-                let step = &plan.steps[*id];
-                steps.insert(step.name.clone(), describe_step(plan, *id, step));
-                structure.push(Value::from(step.name.as_str()));
-                continue;
+/// Adds the steps from `from` up to `until` depth first, and their names nested by splits.
+///
+/// As in Metaflow, each way behind a switch is followed to the end of the block, so that steps where ways meet again
+/// are named once for each. A graph of many switches in a row would be followed for ever: from
+/// [`NAMES_MAX`] names on, what was described before is not followed again.
+struct Describe<'a> {
+    plan: &'a Plan,
+    steps: Map<String, Value>,
+    names: usize,
+}
+
+/// Names in `graph_structure` up to which every way is followed.
+const NAMES_MAX: usize = 10_000;
+
+impl Describe<'_> {
+    fn block(&mut self, from: StepId, until: StepId) -> Vec<Value> {
+        let plan = self.plan;
+        let mut structure = Vec::new();
+        let mut at = from;
+        while at != until {
+            let step = &plan.steps[at];
+            let is_new = !self.steps.contains_key(&step.name);
+            if is_new {
+                self.steps
+                    .insert(step.name.clone(), describe_step(plan, at, step));
             }
-            Node::Parallel { branches, .. } => &branches[..],
-            Node::Map { body, .. } => std::slice::from_ref(body),
-        };
-        let nested = branches.iter().map(|branch| {
-            let mut inner = Vec::new();
-            describe(plan, branch, steps, &mut inner);
-            Value::Array(inner)
-        });
-        structure.push(nested.collect());
+            structure.push(Value::from(step.name.as_str()));
+            self.names += 1;
+            if !is_new && self.names > NAMES_MAX {
+                break;
+            }
+            let (inner, next) = match &step.kind {
+                StepKind::Split { join } | StepKind::Foreach { join, .. } => (Some(*join), *join),
+                StepKind::Switch { .. } => (Some(until), until),
+                StepKind::Linear | StepKind::Join { .. } | StepKind::End => {
+                    (None, step.next.first().copied().unwrap_or(until))
+                }
+            };
+            if let Some(inner) = inner {
+                let ways = step.next.iter().map(|next| self.block(*next, inner));
+                let ways: Vec<Value> = ways.map(Value::Array).collect();
+                structure.push(Value::Array(ways));
+            }
+            at = next;
+        }
+        structure
     }
 }
 
@@ -89,6 +121,7 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
         StepKind::Join { .. } => ("join", None),
         StepKind::Split { join } => ("split-static", Some(*join)),
         StepKind::Foreach { join, .. } => ("split-foreach", Some(*join)),
+        StepKind::Switch { .. } => ("split-switch", None),
     };
     let mut entry = json!({
         "name": step.name,
@@ -103,10 +136,35 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
     if let StepKind::Foreach { variable, .. } = &step.kind {
         entry["foreach_artifact"] = Value::from(variable.as_str());
     }
+    if let StepKind::Switch {
+        condition, cases, ..
+    } = &step.kind
+    {
+        // Once for each case, as Metaflow lists them.
+        entry["next"] = cases.iter().map(|case| name(case.target)).collect();
+        entry["condition"] = Value::from(condition.as_str());
+        entry["switch_cases"] = cases
+            .iter()
+            .map(|case| (case_key(&case.key), Value::from(name(case.target))))
+            .collect::<Map<_, _>>()
+            .into();
+    }
     if let Some(join) = closed_by {
         entry["matching_join"] = Value::from(name(join));
     }
     entry
+}
+
+/// A key of a switch as a key of JSON: `plan.json` holds no others. Metaflow keeps numbers and booleans as they are.
+fn case_key(key: &CaseKey) -> String {
+    match key {
+        CaseKey::Literal(Literal::Str(text)) => text.clone(),
+        CaseKey::Literal(literal) => match plain(literal) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        },
+        CaseKey::Config { config, key } => format!("config:{config}.{key}"),
+    }
 }
 
 /// Innermost first, as Python applies them, with Metaflow's defaults filled in.

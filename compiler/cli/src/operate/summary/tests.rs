@@ -33,10 +33,12 @@ fn task(id: &str, committed: bool, attempts: &[Option<&str>]) -> TaskRecord {
             is_final: false,
             error: Some(error.to_owned()),
             count: None,
+            next: None,
         }),
         ..AttemptRecord::default()
     };
     TaskRecord {
+        iteration: None,
         id: id.to_owned(),
         index: id
             .trim_start_matches('t')

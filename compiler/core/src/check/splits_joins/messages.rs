@@ -100,6 +100,20 @@ pub(super) fn no_split(graph: &Graph, id: FlowStepId, edges: &[Edge]) -> Diagnos
     ))
 }
 
+pub(super) fn switch_into_join(graph: &Graph, id: FlowStepId, direct: &Edge) -> Diagnostic {
+    let (name, from) = (graph.name(id), graph.name(direct.from));
+    Diagnostic::error(
+        Code::FC0125,
+        format!("the switch in `{from}` leads straight into the join `{name}`"),
+        direct.span,
+        "chosen only sometimes, while a join waits for all",
+    )
+    .label(inputs(graph, id), "the extra argument makes it a join")
+    .help(format!(
+        "let this case lead to a step of its own, which leads to `{name}`"
+    ))
+}
+
 /// `splits` are the innermost open splits where the edges come from.
 pub(super) fn unrelated(
     graph: &Graph,

@@ -300,6 +300,9 @@ impl<'g, 'f> Walk<'g, 'f> {
             }
             return None;
         }
+        if let Some(direct) = edges.iter().find(|edge| graph.is_switch(edge.from)) {
+            self.report(&splits, messages::switch_into_join(graph, id, direct));
+        }
         let [split] = splits[..] else {
             return self.unrelated(id, edges, &scopes, &splits);
         };

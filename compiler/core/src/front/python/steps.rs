@@ -11,7 +11,7 @@ use super::names::{Meaning, Names};
 use super::transition;
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::flow::{Spanned, Step};
+use crate::ir::flow::{Marks, Spanned, Step};
 
 /// What a decorator says about being a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ fn resembles(context: &mut Context<'_>, node: &Node) {
 /// Reads a method that [`is_step`].
 pub(super) fn read<'a>(context: &mut Context<'a>, method: &'a StmtFunctionDef) -> Step {
     let source = context.source;
-    check_marks(context, method);
+    let marks = check_marks(context, method);
     if method.is_async {
         let span = source.span(&method.name);
         let message = format!("the step `{}` is a coroutine", method.name);
@@ -156,6 +156,7 @@ pub(super) fn read<'a>(context: &mut Context<'a>, method: &'a StmtFunctionDef) -
         span: source.span(method),
         line: source.line(method.name.start()),
         doc: docstring(&method.body),
+        marks,
         arguments,
         decorators: read,
         next: transition.next,
@@ -164,15 +165,15 @@ pub(super) fn read<'a>(context: &mut Context<'a>, method: &'a StmtFunctionDef) -
     }
 }
 
-/// `@step` must be there once, innermost and without arguments.
-fn check_marks(context: &mut Context<'_>, method: &StmtFunctionDef) {
+/// `@step` must be there once and innermost; what it says of the step's place.
+fn check_marks(context: &mut Context<'_>, method: &StmtFunctionDef) -> Marks {
     let source = context.source;
     let nodes = &method.decorator_list;
     let Some(at) = nodes
         .iter()
         .position(|node| mark(context.names, node) == Mark::Step)
     else {
-        return;
+        return Marks::default();
     };
     let node = &nodes[at];
     let span = source.span(&node.expression);
@@ -202,13 +203,14 @@ fn check_marks(context: &mut Context<'_>, method: &StmtFunctionDef) {
             Mark::Resembles | Mark::Other => {}
         }
     }
-    check_arguments(context, node);
+    read_arguments(context, node)
 }
 
-/// `@step()` is as good as `@step`; `start=` and `end=` are not supported yet.
-fn check_arguments(context: &mut Context<'_>, node: &Node) {
+/// The arguments of `@step`: `start=` and `end=`, each a literal.
+fn read_arguments(context: &mut Context<'_>, node: &Node) -> Marks {
+    let mut marks = Marks::default();
     let (_, Some(arguments)) = decorators::parts(node) else {
-        return;
+        return marks;
     };
     let source = context.source;
     for argument in &arguments.args {
@@ -220,19 +222,27 @@ fn check_arguments(context: &mut Context<'_>, node: &Node) {
     for keyword in &arguments.keywords {
         let span = source.span(keyword);
         let name = keyword.arg.as_ref().map_or("", |name| name.as_str());
-        let finding = if name == "start" || name == "end" {
-            let off = keyword.value.as_boolean_literal_expr();
-            if off.is_some_and(|literal| !literal.value) {
+        let mark = match name {
+            "start" => &mut marks.start,
+            "end" => &mut marks.end,
+            _ => {
+                let message = "`@step` has no such argument";
+                let finding = Diagnostic::error(Code::FC0021, message, span, "unknown argument");
+                let help = "write `@step`, `@step(start=True)` or `@step(end=True)`";
+                context.found.push(finding.help(help));
                 continue;
             }
-            context.steps_hidden = true;
-            let message = format!("`@step({name}=...)` is not supported yet");
-            Diagnostic::error(Code::FC0022, message, span, format!("a custom {name} step"))
-                .help(format!("call the step `{name}` and write `@step`"))
-        } else {
-            let message = "`@step` has no such argument";
-            Diagnostic::error(Code::FC0021, message, span, "unknown argument").help("write `@step`")
         };
-        context.found.push(finding);
+        match keyword.value.as_boolean_literal_expr() {
+            Some(literal) => *mark = literal.value.then_some(span),
+            None => {
+                context.steps_hidden = true;
+                let message = format!("`{name}` of `@step` must be `True` or `False`");
+                let finding = Diagnostic::error(Code::FC0021, message, span, "no literal");
+                let help = "which step comes first and last must be known before the run";
+                context.found.push(finding.help(help));
+            }
+        }
     }
+    marks
 }

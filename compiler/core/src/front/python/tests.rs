@@ -362,7 +362,7 @@ fn transitions_survive_what_is_wrong_with_them() {
     assert_eq!(next("self.next(end)"), "start(self) line 4 -> end unread");
     assert_eq!(
         next("self.next({'a': self.x, 'b': self.start}, condition='c')"),
-        "start(self) line 4 -> x unread"
+        "start(self) line 4 -> x, start"
     );
     assert_eq!(
         next("if a:\n    self.next(self.x)\nelse:\n    self.next(self.y)"),

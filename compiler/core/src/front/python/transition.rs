@@ -1,5 +1,7 @@
 //! `self.next(...)`: where it stands and what it says.
 
+mod switch;
+
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Expr, ExprCall, Keyword, Stmt, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
@@ -84,7 +86,7 @@ pub(super) fn read(context: &mut Context<'_>, function: &StmtFunctionDef) -> Tra
     for call in tail.into_iter().chain(misplaced.iter().copied()) {
         let counts = tail.is_some_and(|tail| tail.range() == call.range());
         let before = std::mem::take(&mut context.found);
-        let (next, understood) = read_call(context, call, receiver, function.name.as_str());
+        let (next, understood) = read_call(context, call, receiver);
         let said = std::mem::replace(&mut context.found, before);
         if counts {
             context.found.extend(said);
@@ -139,26 +141,15 @@ fn report_misplaced(context: &mut Context<'_>, function: &StmtFunctionDef, call:
     context.found.push(finding);
 }
 
-/// Reads one call of the step `name`; the flag says whether everything in it was understood.
-fn read_call(
-    context: &mut Context<'_>,
-    call: &ExprCall,
-    receiver: &str,
-    name: &str,
-) -> (Option<Next>, bool) {
+/// Reads one call; the flag says whether everything in it was understood.
+fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Option<Next>, bool) {
     let before = context.found.len();
+    if switch::is_meant(call) {
+        let next = switch::read(context, call, receiver);
+        return (next, context.found.len() == before);
+    }
     let mut targets = Vec::new();
-    let mut switch = None;
     for argument in &call.arguments.args {
-        if let Some(dict) = argument.as_dict_expr() {
-            switch = Some(argument.range());
-            for item in &dict.items {
-                // A loop's way back is left out: without the switch it would be a cycle.
-                let step = attribute_of(&item.value, receiver).filter(|step| *step != name);
-                targets.extend(step.map(|step| spanned(context, &item.value, step)));
-            }
-            continue;
-        }
         targets.extend(target(context, argument, receiver));
     }
 
@@ -166,7 +157,6 @@ fn read_call(
     for keyword in &call.arguments.keywords {
         match keyword.arg.as_deref() {
             Some("foreach") => foreach = Some(read_foreach(context, keyword, receiver)),
-            Some("condition") => switch = switch.or(Some(keyword.range())),
             Some("num_parallel") => {
                 let span = context.source.span(keyword);
                 // Like a foreach, a gang runs one step many times and is joined.
@@ -188,13 +178,7 @@ fn read_call(
         }
     }
 
-    if let Some(range) = switch {
-        let span = context.source.span(&range);
-        let message = "a switch is not supported yet";
-        let finding = Diagnostic::error(Code::FC0008, message, span, "a choice between steps");
-        let help = "decide inside one step with `if`, or split into all branches and let the unneeded ones do nothing";
-        context.found.push(finding.help(help));
-    } else if call.arguments.args.is_empty() && context.found.len() == before {
+    if call.arguments.args.is_empty() && context.found.len() == before {
         unreadable(
             context,
             call.range(),
@@ -217,6 +201,7 @@ fn read_call(
         span: context.source.span(call),
         targets,
         foreach,
+        switch: None,
     });
     (next, understood)
 }
@@ -329,7 +314,9 @@ fn unknown_keyword(
             near,
             format!("rename to `{near}`"),
         ),
-        None => finding.help("besides steps it takes `foreach=\"...\"` only"),
+        None => {
+            finding.help("besides steps it takes `foreach=\"...\"` or `condition=\"...\"` only")
+        }
     });
     near
 }

@@ -1,12 +1,12 @@
-from metaflow import FlowSpec, Parameter, step
+from metaflow import FlowSpec, step
 
 
 class Demo(FlowSpec):
     @step
     def start(self):
         self.kind = "a"
-        self.next({"a": self.left, "b": self.right}, condition="kind")
-#                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0008 a choice between steps
+        self.next({"a": self.left, "b": self.right}, condition=self.kind)
+#                                                              ^^^^^^^^^ FC0008 not a literal name
 
     @step
     def left(self):

@@ -1,0 +1,25 @@
+from metaflow import FlowSpec, step
+
+
+class Demo(FlowSpec):
+    @step
+    def start(self):
+        self.kind = "a"
+        self.next({"a": self.left, "b": self.right}, condition="kind", foreach="kind")
+#                                                                      ^^^^^^^^^^^^^^ FC0008 a switch cannot be combined with `foreach`
+
+    @step
+    def left(self):
+        self.next(self.end)
+
+    @step
+    def right(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()
