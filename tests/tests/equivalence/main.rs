@@ -65,6 +65,12 @@ const CASES: &[Case] = &[
         succeeds: true,
     },
     Case {
+        name: "nested",
+        class: "NestedFlow",
+        parameters: &["--margin", "0.35"],
+        succeeds: true,
+    },
+    Case {
         name: "troubles",
         class: "TroublesFlow",
         parameters: &[],

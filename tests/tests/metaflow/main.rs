@@ -49,6 +49,7 @@ fn examples() -> Vec<Case> {
             ],
         ),
         example("model_selection", "ModelSelectionFlow", &[]),
+        example("nested", "NestedFlow", &[]),
     ]
 }
 
