@@ -2,33 +2,28 @@
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::Literal;
-use flowc_core::ir::plan::{Plan, PlanStep, StepId, StepKind};
+use flowc_core::ir::plan::Plan;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::{PROTOCOL, environment};
 use flowc_target::{BundleFile, Options};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use crate::edges::Edges;
-use crate::groups::{Group, Groups, is_foreach};
+use crate::choices::Choices;
+use crate::groups::{Groups, is_foreach};
 use crate::kubernetes;
-use crate::layout::{Expr, sequence};
-use crate::names::{
-    FOREACH_MAX, PATHS, TASK_ID_MAX, body_function, body_group, dag_id, paths_variable, variable,
-};
+use crate::layout::Expr;
+use crate::names::{FOREACH_MAX, TASK_ID_MAX, dag_id};
 use crate::params::{RESUME, check_size, check_texts, params};
 use crate::pyrepr::{block, quoted};
 use crate::version;
 
 /// Retries for pods that ended without a fault of user code, on top of the step's own.
 /// The shim counts the starts of user code by itself and ends for good when they are used up.
-const INFRASTRUCTURE_RETRIES: u32 = 3;
+pub(crate) const INFRASTRUCTURE_RETRIES: u32 = 3;
 
 /// Pause before a retry of a step without `@retry`, seconds.
 const RETRY_DELAY_S: u32 = 10;
-
-/// Airflow's time limit comes after the harness's (T) and the shim's (T + 30 s), and after the time that a pod may take to start.
-const TIMEOUT_MARGIN_S: u32 = 60;
 
 /// Prints the bundle: one file.
 pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {
@@ -36,6 +31,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
         plan,
         options,
         groups: Groups::new(plan),
+        choices: Choices::new(plan),
         found: Diagnostics::default(),
     };
     if let Err(error) = options.profile.remote_store("airflow", &["s3", "gs", "az"]) {
@@ -59,22 +55,13 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     (Some(vec![file]), found)
 }
 
-struct Emitter<'a> {
-    plan: &'a Plan,
-    options: &'a Options,
-    groups: Groups,
-    found: Diagnostics,
-}
-
-/// How a step's operator gets its index path.
-#[derive(Clone, Copy)]
-enum Place {
-    /// Outside any foreach.
-    Root,
-    /// It is mapped over the index paths of this foreach by itself.
-    Mapped(StepId),
-    /// It is one of several steps of a mapped task group.
-    Grouped,
+/// What the parts of the file are printed from.
+pub(crate) struct Emitter<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a Options,
+    pub(crate) groups: Groups,
+    pub(crate) choices: Choices,
+    pub(crate) found: Diagnostics,
 }
 
 impl Emitter<'_> {
@@ -103,159 +90,6 @@ impl Emitter<'_> {
                 );
             }
         }
-    }
-
-    /// Operators in flow order, then the dependencies.
-    fn statements(&mut self) -> Vec<String> {
-        let plan = self.plan;
-        let edges = Edges::new(plan);
-        let mut statements = Vec::new();
-        for (id, step) in plan.steps.iter() {
-            let Some(group) = self.groups.of(id).cloned() else {
-                statements.push(self.operator(step, Place::Root, 4));
-                statements.extend(self.paths(id));
-                continue;
-            };
-            if group.steps.first() != Some(&id) {
-                continue;
-            }
-            if let [only] = group.steps[..] {
-                let place = Place::Mapped(group.split);
-                statements.push(self.operator(&plan.steps[only], place, 4));
-            } else {
-                statements.push(self.group(&group, &edges));
-            }
-            for step in group.steps {
-                statements.extend(self.paths(step));
-            }
-        }
-        let outer = edges.lines(plan, |from, to| !self.grouped_together(from, to), 4);
-        if !outer.is_empty() {
-            statements.push(String::new());
-            statements.extend(outer);
-        }
-        statements
-    }
-
-    /// Whether the dependency stands inside a task group's function.
-    fn grouped_together(&self, from: StepId, to: StepId) -> bool {
-        self.groups.of(from).is_some() && self.groups.together(from, to)
-    }
-
-    /// The function that holds a group of several steps, and its call, which returns the steps that others refer to.
-    fn group(&mut self, group: &Group, edges: &Edges) -> String {
-        let plan = self.plan;
-        let decorator = Expr::call(
-            "task_group",
-            vec![
-                ("group_id", Expr::text(body_group(plan, group))),
-                ("prefix_group_id", Expr::Data(Literal::Bool(false))),
-            ],
-        );
-        let function = body_function(plan, group);
-        let mut lines = vec![
-            String::new(),
-            decorator.layout(4, "    @", ""),
-            format!("    def {function}(index):"),
-        ];
-        for &id in &group.steps {
-            lines.push(self.operator(&plan.steps[id], Place::Grouped, 8));
-        }
-        let inside = |id| group.steps.contains(&id);
-        lines.extend(edges.lines(plan, |from, to| inside(from) && inside(to), 8));
-        let named = group
-            .steps
-            .iter()
-            .filter(|id| edges.cross(**id, inside) || self.lists_paths(**id))
-            .map(|id| variable(&plan.steps[*id].name))
-            .collect::<Vec<_>>();
-        lines.push(sequence(8, "        return ", &named, ""));
-        lines.push(String::new());
-        let call = Expr::call(
-            &format!("{function}.expand"),
-            vec![("index", self.indices(group.split))],
-        );
-        lines.push(call.layout(4, &sequence(4, "    ", &named, " = "), ""));
-        lines.join("\n")
-    }
-
-    /// Whether a task lists the index paths of this foreach, from the lists that its splitting tasks return.
-    /// The one splitting task of an outermost foreach returns them itself.
-    fn lists_paths(&self, split: StepId) -> bool {
-        is_foreach(self.plan, split) && self.groups.of(split).is_some()
-    }
-
-    /// That task, where there is one.
-    fn paths(&self, split: StepId) -> Option<String> {
-        let group = self.groups.of(split).filter(|_| self.lists_paths(split))?;
-        let name = &self.plan.steps[split].name;
-        let call = Expr::call(
-            "Paths",
-            vec![
-                ("task_id", Expr::text(format!("{name}{PATHS}"))),
-                ("foreach", Expr::Code(variable(name))),
-                ("outer_paths", self.indices(group.split)),
-            ],
-        );
-        let before = format!("    {} = ", paths_variable(self.plan, split));
-        Some(call.layout(4, &before, ""))
-    }
-
-    /// The index paths over which the body of a foreach is mapped.
-    fn indices(&self, split: StepId) -> Expr {
-        let variable = if self.lists_paths(split) {
-            paths_variable(self.plan, split)
-        } else {
-            variable(&self.plan.steps[split].name)
-        };
-        Expr::Code(format!("{variable}.output"))
-    }
-
-    /// One operator call.
-    fn operator(&mut self, step: &PlanStep, place: Place, indent: usize) -> String {
-        let mut arguments = vec![("task_id", Expr::text(step.name.as_str()))];
-        if let Place::Grouped = place {
-            arguments.push(("index", Expr::Code("index".to_owned())));
-        }
-        if let StepKind::Foreach { .. } = step.kind {
-            arguments.push(("foreach", Expr::Data(Literal::Bool(true))));
-        }
-        let (pod, found) = kubernetes::pod(step, self.options);
-        self.found.extend(found);
-        arguments.extend(pod);
-        if step.restarts() > 0 {
-            let retries = step.restarts() + INFRASTRUCTURE_RETRIES;
-            arguments.push(("retries", Expr::int(retries)));
-        }
-        if step.retry.times > 0 {
-            arguments.push(("retry_delay", seconds(step.retry.delay_s)));
-        }
-        if let Some(timeout_s) = step.timeout_s {
-            let limit = u64::from(timeout_s)
-                + u64::from(TIMEOUT_MARGIN_S)
-                + u64::from(self.options.profile.airflow.startup_timeout_s);
-            arguments.push((
-                "execution_timeout",
-                seconds(u32::try_from(limit).unwrap_or(u32::MAX)),
-            ));
-        }
-        if self.survives_skips(step) {
-            arguments.push(("trigger_rule", Expr::text("none_failed")));
-        }
-        let (function, after) = match place {
-            Place::Root | Place::Grouped => ("Step", String::new()),
-            Place::Mapped(split) => {
-                let expand = Expr::call(".expand", vec![("index", self.indices(split))]);
-                ("Step.partial", expand.flat())
-            }
-        };
-        let before = format!("{}{} = ", " ".repeat(indent), variable(&step.name));
-        Expr::call(function, arguments).layout(indent, &before, &after)
-    }
-
-    /// A foreach over nothing leaves its body skipped; the join runs all the same, unless something failed.
-    fn survives_skips(&self, step: &PlanStep) -> bool {
-        matches!(step.kind, StepKind::Join { split } if is_foreach(self.plan, split))
     }
 
     /// Arguments of `DAG(...)`, laid out one per line.
@@ -378,7 +212,7 @@ impl Emitter<'_> {
     }
 }
 
-fn seconds(seconds: u32) -> Expr {
+pub(crate) fn seconds(seconds: u32) -> Expr {
     let (unit, number) = match seconds {
         0 => ("seconds", 0),
         _ if seconds.is_multiple_of(3600) => ("hours", seconds / 3600),
@@ -405,10 +239,9 @@ fn render(
     environment.set_syntax(syntax.unwrap_or_default());
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("py", |text: &str| quoted(text));
-    // Runs that somebody triggers are not held back, so without a schedule there is nothing to skip.
-    let skips_overlaps = emitter.plan.schedule.is_some()
-        && emitter.options.profile.overlap == flowc_target::profile::Overlap::Skip;
-    let exceptions = if skips_overlaps {
+    let skips_overlaps = emitter.skips_overlaps();
+    let has_switch = emitter.plan.steps.iter().any(|(_, step)| step.is_switch());
+    let exceptions = if skips_overlaps || has_switch {
         "AirflowException, AirflowFailException, AirflowSkipException"
     } else {
         "AirflowException, AirflowFailException"
@@ -416,7 +249,8 @@ fn render(
     let context = context! {
         constants => emitter.constants(version),
         has_groups => emitter.groups.has_task_groups(),
-        has_nested => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
+        has_switch => has_switch,
+        has_paths => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
         has_schedule => emitter.plan.schedule.is_some(),
         skips_overlaps => skips_overlaps,
         exceptions => exceptions,

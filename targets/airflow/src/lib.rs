@@ -2,7 +2,7 @@
 //!
 //! The file has three parts.
 //! Constants hold what depends on the profile.
-//! A class, always the same, runs a step in a pod (`KubernetesPodOperator`) and reads its report from the termination message.
+//! A class runs a step in a pod (`KubernetesPodOperator`) and reads its report from the termination message.
 //! The DAG has one call of that class for each step, then the dependencies in flow order.
 //!
 //! | flow | DAG | example |
@@ -13,6 +13,8 @@
 //! | foreach over one step | mapped operator | `train = Step.partial(task_id="train").expand(index=start.output)` |
 //! | foreach over several steps | mapped task group | `last = _start_foreach.expand(index=start.output)` |
 //! | foreach inside a foreach | mapped over all index paths | `day = Step.partial(task_id="day").expand(index=_shop_paths.output)` |
+//! | switch | steps skip themselves unless it chose them | `large = Step(task_id="large", when={"start": ["large"]})` |
+//! | loop | its step's operator: all iterations in one pod | `more = Step(task_id="more", switch=True)` |
 //! | join of a foreach | `none_failed`: it also runs when the list was empty | `pick = Step(task_id="pick", trigger_rule="none_failed")` |
 //! | artifact | nothing: tasks find their inputs in the store | |
 //! | retry | `retries`, three more than the step's own | `retries=5, retry_delay=timedelta(minutes=2)` |
@@ -20,10 +22,11 @@
 //! | parameter | `Param`, handed to the start step only | `"alpha": Param(0.5, type="number")` |
 //! | schedule | `CronTriggerTimetable`, no catch-up | `schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC")` |
 //!
-//! The one value that passes through Airflow is a split's list of index paths, `["0", "1", …]`:
+//! What passes through Airflow is a split's list of index paths, `["0", "1", …]`:
 //! the operator makes it in the worker from the count in the termination message, since `expand` needs a list.
 //! Splits inside a foreach make a list each, `["1-0", "1-1", …]`, and an operator without a pod, `Paths`, one list of these.
 //! Its length is bounded by Airflow's own `max_map_length`; the operator says so before Airflow does.
+//! A switch returns the name of the step that it chose.
 //!
 //! The shim counts the starts of user code, in the store, and Airflow the starts of pods: `retries` is three larger than
 //! what the author wrote, for pods that are lost.
@@ -34,6 +37,7 @@
 //!
 //! What does not map: `@batch`, and attributes of `@kubernetes` outside [`Airflow`]'s list.
 
+mod choices;
 mod edges;
 mod emit;
 mod groups;
@@ -43,6 +47,7 @@ mod names;
 mod params;
 mod pyrepr;
 mod size;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -66,6 +71,8 @@ impl Target for Airflow {
     fn capabilities(&self) -> &'static Capabilities {
         &Capabilities {
             nested_foreach: true,
+            switch: true,
+            loops: true,
             schedule: true,
             computed_defaults: false,
             gpu: true,
@@ -75,7 +82,6 @@ impl Target for Airflow {
                 instead: "use `@kubernetes` or `@resources`: the steps run in pods",
             },
             kubernetes: Decorator::Mapped(kubernetes::ATTRIBUTES),
-            ..Capabilities::NONE
         }
     }
 

@@ -36,12 +36,12 @@ pub(crate) const FOREACH_MAX: usize = 200 - "-foreach-999".len();
 /// Lower-case names that the fixed part of the file uses and that a step's variable must not hide.
 /// A test compares the list with the file.
 const TAKEN: &[&str] = &[
-    "after_foreach",
     "any",
     "args",
     "b64encode",
     "before",
     "cause",
+    "chosen",
     "code",
     "conf",
     "context",
@@ -64,11 +64,14 @@ const TAKEN: &[&str] = &[
     "len",
     "limit",
     "limits",
+    "looks",
     "mappable",
     "name",
     "outer_paths",
     "params",
+    "place",
     "pod",
+    "pull",
     "pulled",
     "range",
     "remote_pod",
@@ -80,11 +83,13 @@ const TAKEN: &[&str] = &[
     "statuses",
     "str",
     "super",
+    "switch",
     "task_group",
     "ti",
     "timedelta",
     "timezone",
     "value",
+    "when",
 ];
 
 /// The variable that holds a step's operator: the step's name, with `_` at its end if the file uses that name itself.

@@ -1,5 +1,7 @@
 //! The generated file as a whole, from Python sources, read back by ruff's parser.
 
+mod shapes;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -14,6 +16,7 @@ use crate::Airflow;
 use crate::names::is_taken;
 
 /// A flow from lines `name: target target`, `name*: body` for a foreach, `name join: target` for a join.
+/// `name?: case case` is a switch.
 /// A line that starts with `@` decorates the next step.
 fn flow(lines: &str) -> String {
     let mut source = String::from(
@@ -34,13 +37,18 @@ fn flow(lines: &str) -> String {
         } else {
             ""
         };
-        let name = head.trim_end_matches('*');
+        let name = head.trim_end_matches(['*', '?']);
         writeln!(source, "    @step\n    def {name}(self{inputs}):").unwrap();
         let targets: Vec<_> = targets
             .split_whitespace()
             .map(|name| format!("self.{name}"))
             .collect();
-        if targets.is_empty() {
+        if head.ends_with('?') {
+            let cases = targets.iter().enumerate();
+            let cases: Vec<_> = cases.map(|(key, to)| format!("{key}: {to}")).collect();
+            let cases = cases.join(", ");
+            writeln!(source, "        self.next({{{cases}}}, condition='v')").unwrap();
+        } else if targets.is_empty() {
             source.push_str("        pass\n");
         } else {
             writeln!(source, "        self.next({}{foreach})", targets.join(", ")).unwrap();
@@ -69,254 +77,6 @@ fn emit(source: &str) -> String {
 /// The part of the file that the flow decides: what follows `as dag:`.
 fn body(text: &str) -> &str {
     text.split_once(") as dag:\n").unwrap().1
-}
-
-#[track_caller]
-fn check(lines: &str, expect: &str) {
-    let text = emit(&flow(lines));
-    assert_eq!(body(&text), expect, "\n{}", body(&text));
-}
-
-#[test]
-fn a_linear_flow_is_a_chain() {
-    check(
-        "start: middle
-         middle: end
-         end:",
-        r#"    start = Step(task_id="start")
-    middle = Step(task_id="middle")
-    end = Step(task_id="end")
-
-    start >> middle >> end
-"#,
-    );
-}
-
-#[test]
-fn branches_meet_in_their_join() {
-    check(
-        "start: a b
-         a: c d
-         c: inner
-         d: inner
-         inner join: outer
-         b: outer
-         outer join: end
-         end:",
-        r#"    start = Step(task_id="start")
-    a = Step(task_id="a")
-    c = Step(task_id="c")
-    d = Step(task_id="d")
-    inner = Step(task_id="inner")
-    b = Step(task_id="b")
-    outer = Step(task_id="outer")
-    end = Step(task_id="end")
-
-    start >> [a, b]
-    a >> [c, d] >> inner >> outer >> end
-    b >> outer
-"#,
-    );
-}
-
-#[test]
-fn a_foreach_of_one_step_is_a_mapped_operator() {
-    check(
-        "start*: train
-         train: pick
-         pick join: end
-         end:",
-        r#"    start = Step(task_id="start", foreach=True)
-    train = Step.partial(task_id="train").expand(index=start.output)
-    pick = Step(task_id="pick", trigger_rule="none_failed")
-    end = Step(task_id="end")
-
-    train >> pick >> end
-"#,
-    );
-}
-
-#[test]
-fn a_foreach_of_several_steps_is_a_mapped_group() {
-    check(
-        "start*: split
-         split: a b
-         a: merge
-         b: merge
-         merge join: pick
-         pick join: end
-         end:",
-        r#"    start = Step(task_id="start", foreach=True)
-
-    @task_group(group_id="start-foreach", prefix_group_id=False)
-    def _start_foreach(index):
-        split = Step(task_id="split", index=index)
-        a = Step(task_id="a", index=index)
-        b = Step(task_id="b", index=index)
-        merge = Step(task_id="merge", index=index)
-        split >> [a, b] >> merge
-        return merge
-
-    merge = _start_foreach.expand(index=start.output)
-    pick = Step(task_id="pick", trigger_rule="none_failed")
-    end = Step(task_id="end")
-
-    merge >> pick >> end
-"#,
-    );
-}
-
-#[test]
-fn a_foreach_of_foreaches_is_mapped_over_all_index_paths() {
-    check(
-        "start*: outer
-         outer*: middle
-         middle*: inner
-         inner: i
-         i join: m
-         m join: o
-         o join: end
-         end:",
-        r#"    start = Step(task_id="start", foreach=True)
-    outer = Step.partial(task_id="outer", foreach=True).expand(index=start.output)
-    _outer_paths = Paths(task_id="outer-paths", foreach=outer, outer_paths=start.output)
-    middle = Step.partial(task_id="middle", foreach=True).expand(index=_outer_paths.output)
-    _middle_paths = Paths(task_id="middle-paths", foreach=middle, outer_paths=_outer_paths.output)
-    inner = Step.partial(task_id="inner").expand(index=_middle_paths.output)
-    i = Step.partial(task_id="i", trigger_rule="none_failed").expand(index=_outer_paths.output)
-    m = Step.partial(task_id="m", trigger_rule="none_failed").expand(index=start.output)
-    o = Step(task_id="o", trigger_rule="none_failed")
-    end = Step(task_id="end")
-
-    inner >> i >> m >> o >> end
-"#,
-    );
-}
-
-#[test]
-fn what_follows_an_inner_foreach_is_a_group_of_its_own() {
-    check(
-        "start*: split
-         split: a b
-         a*: work
-         work: check
-         check: collect
-         collect join: after
-         after: merge
-         b: c
-         c: merge
-         merge join: pick
-         pick join: end
-         end:",
-        r#"    start = Step(task_id="start", foreach=True)
-
-    @task_group(group_id="start-foreach", prefix_group_id=False)
-    def _start_foreach(index):
-        split = Step(task_id="split", index=index)
-        a = Step(task_id="a", index=index, foreach=True)
-        b = Step(task_id="b", index=index)
-        c = Step(task_id="c", index=index)
-        split >> [a, b]
-        b >> c
-        return a, c
-
-    a, c = _start_foreach.expand(index=start.output)
-    _a_paths = Paths(task_id="a-paths", foreach=a, outer_paths=start.output)
-
-    @task_group(group_id="a-foreach", prefix_group_id=False)
-    def _a_foreach(index):
-        work = Step(task_id="work", index=index)
-        check = Step(task_id="check", index=index)
-        work >> check
-        return check
-
-    check = _a_foreach.expand(index=_a_paths.output)
-
-    @task_group(group_id="start-foreach-2", prefix_group_id=False)
-    def _start_foreach_2(index):
-        collect = Step(task_id="collect", index=index, trigger_rule="none_failed")
-        after = Step(task_id="after", index=index)
-        merge = Step(task_id="merge", index=index)
-        collect >> after >> merge
-        return collect, merge
-
-    collect, merge = _start_foreach_2.expand(index=start.output)
-    pick = Step(task_id="pick", trigger_rule="none_failed")
-    end = Step(task_id="end")
-
-    check >> collect
-    c >> merge >> pick >> end
-"#,
-    );
-}
-
-#[test]
-fn a_foreach_inside_a_branch() {
-    check(
-        "start: a b
-         a*: work
-         work: collect
-         collect join: merge
-         b: merge
-         merge join: end
-         end:",
-        r#"    start = Step(task_id="start")
-    a = Step(task_id="a", foreach=True)
-    work = Step.partial(task_id="work").expand(index=a.output)
-    collect = Step(task_id="collect", trigger_rule="none_failed")
-    b = Step(task_id="b")
-    merge = Step(task_id="merge")
-    end = Step(task_id="end")
-
-    start >> [a, b]
-    work >> collect >> merge >> end
-    b >> merge
-"#,
-    );
-}
-
-#[test]
-fn attributes_become_arguments() {
-    check(
-        "@retry(times=2, minutes_between_retries=5)
-         @timeout(minutes=2)
-         start: gpu
-         @resources(cpu=0.5, memory=8192, gpu=2)
-         gpu: pod
-         @kubernetes(image='img:1', secrets=['db'], node_selector='disk=ssd', disk=2048, shared_memory=64, labels={'team': 'ml'})
-         pod: end
-         end:",
-        r#"    start = Step(
-        task_id="start",
-        retries=5,
-        retry_delay=timedelta(minutes=5),
-        execution_timeout=timedelta(minutes=13),
-    )
-    gpu = Step(
-        task_id="gpu",
-        requests={"cpu": "500m", "memory": "8192Mi"},
-        limits={"nvidia.com/gpu": "2"},
-    )
-    pod_ = Step(
-        task_id="pod",
-        requests={"ephemeral-storage": "2048Mi"},
-        volumes=[
-            k8s.V1Volume(
-                name="shm",
-                empty_dir=k8s.V1EmptyDirVolumeSource(medium="Memory", size_limit="64Mi"),
-            ),
-        ],
-        volume_mounts=[k8s.V1VolumeMount(name="shm", mount_path="/dev/shm")],
-        image="img:1",
-        env_from=[k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name="db"))],
-        node_selector={"disk": "ssd"},
-        labels={"team": "ml"},
-    )
-    end = Step(task_id="end")
-
-    start >> gpu >> pod_ >> end
-"#,
-    );
 }
 
 #[test]
@@ -407,7 +167,7 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
             walk_expr(self, expr);
         }
     }
-    let source = flow("start*: a\n a: b\n b: c\n c join: end\n end:")
+    let source = flow("start*: a\n a*: b\n b?: x y\n x: c\n y: c\n c join: d\n d join: end\n end:")
         .replace("class Sample", "@schedule(daily=True)\nclass Sample");
     let mut options = options();
     options.profile.overlap = Overlap::Skip;
@@ -423,6 +183,9 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
         "a",
         "b",
         "c",
+        "d",
+        "x",
+        "y",
         "end",
         "template_fields",
         "template_ext",

@@ -17,6 +17,8 @@ import warnings
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="flowc-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+# The first file pays for the provider's import, which takes its time on a busy machine.
+os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "600"
 os.environ["AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY"] = "True"
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)

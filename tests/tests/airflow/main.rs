@@ -7,12 +7,14 @@ mod faults;
 mod nesting;
 mod parameters;
 mod runs;
+mod switches;
 mod world;
 
 fn main() {
     // The longest first. Who wants the bed for itself is last, so that nobody waits for it.
     let modules = [
         nesting::TESTS,
+        switches::TESTS,
         runs::TESTS,
         parameters::TESTS,
         faults::TESTS,

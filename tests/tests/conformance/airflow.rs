@@ -76,9 +76,22 @@ fn check_graph(path: &str, dag: &Value, plan: &Plan) {
             .map(|name| name.as_str().unwrap().to_owned())
             .collect()
     };
-    // An inner foreach has one more task, which lists the index paths.
-    let inner =
-        |step: &PlanStep| !step.foreach.is_empty() && matches!(step.kind, StepKind::Foreach { .. });
+    // An inner foreach has one more task, which lists the index paths; so may one that a switch passes by.
+    let inner = |step: &PlanStep| {
+        let list = tasks.contains_key(&format!("{}-paths", step.name));
+        let foreach = matches!(step.kind, StepKind::Foreach { .. });
+        let shown = &step.name;
+        assert!(
+            list || !foreach || step.foreach.is_empty(),
+            "{path}: {shown}"
+        );
+        assert!(!list || foreach, "{path}: {shown}");
+        assert!(
+            !list || !step.foreach.is_empty() || step.is_conditional,
+            "{path}: {shown}"
+        );
+        list
+    };
     let lists = plan.steps.iter().filter(|(_, step)| inner(step));
     assert_eq!(tasks.len(), plan.steps.len() + lists.count(), "{path}");
     let indexed_by = |split: StepId| {
@@ -110,15 +123,13 @@ fn check_graph(path: &str, dag: &Value, plan: &Plan) {
         let in_foreach = !step.foreach.is_empty();
         let mapped = task["mapped"] == true || task["group_mapped"] == true;
         assert_eq!(mapped, in_foreach, "{path}: {}", step.name);
-        let closes_foreach = match step.kind {
-            StepKind::Join { split } => matches!(plan.steps[split].kind, StepKind::Foreach { .. }),
-            StepKind::Linear
-            | StepKind::Split { .. }
-            | StepKind::Foreach { .. }
-            | StepKind::Switch { .. }
-            | StepKind::End => false,
-        };
-        let rule = if closes_foreach {
+        let closes_foreach = matches!(step.kind, StepKind::Join { split }
+            if matches!(plan.steps[split].kind, StepKind::Foreach { .. }));
+        // One of several parents may be skipped though the step is not.
+        let parents = || step.parents.iter().map(|parent| &plan.steps[*parent]);
+        let merges =
+            step.parents.len() > 1 && parents().any(|it| it.is_switch() || it.is_conditional);
+        let rule = if closes_foreach || merges {
             "none_failed"
         } else {
             "all_success"
@@ -137,7 +148,7 @@ fn check_graph(path: &str, dag: &Value, plan: &Plan) {
         let limited = task["execution_timeout_s"].as_f64();
         assert_eq!(
             limited.is_some(),
-            step.timeout_s.is_some(),
+            step.timeout_s.is_some() && !step.repeats(),
             "{path}: {}",
             step.name
         );

@@ -24,7 +24,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Prices an order in three independent branches and joins what they found.
 
-flowc version `5f7d32df2e35`
+flowc version `7cfc21b63a17`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -119,9 +119,9 @@ class Step(KubernetesPodOperator):
         super().execute_sync(context)
         if not self.foreach:
             return None
+        self.do_xcom_push = True  # set any earlier, it would add a side-car
         before = "" if self.index == "-" else f"{self.index}-"
         count = json.loads(self.report)["count"]
-        self.do_xcom_push = True  # set any earlier, it would add a side-car
         return mappable([f"{before}{index}" for index in range(count)])
 
     def cleanup(self, pod, remote_pod, *args, **kwargs):

@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Greets someone: the smallest flow that passes a value from step to step.
 
-flowc version `6f78718556b6`
+flowc version `9ed3d628ab86`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -118,9 +118,9 @@ class Step(KubernetesPodOperator):
         super().execute_sync(context)
         if not self.foreach:
             return None
+        self.do_xcom_push = True  # set any earlier, it would add a side-car
         before = "" if self.index == "-" else f"{self.index}-"
         count = json.loads(self.report)["count"]
-        self.do_xcom_push = True  # set any earlier, it would add a side-car
         return mappable([f"{before}{index}" for index in range(count)])
 
     def cleanup(self, pod, remote_pod, *args, **kwargs):

@@ -27,7 +27,7 @@ Works out the profit of every shop: a foreach over regions, their shops, and the
 
 In each shop one branch goes through the days' sales while another adds up the wages.
 
-flowc version `dff21aa2af35`
+flowc version `0e349a71c2ec`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -123,9 +123,9 @@ class Step(KubernetesPodOperator):
         super().execute_sync(context)
         if not self.foreach:
             return None
+        self.do_xcom_push = True  # set any earlier, it would add a side-car
         before = "" if self.index == "-" else f"{self.index}-"
         count = json.loads(self.report)["count"]
-        self.do_xcom_push = True  # set any earlier, it would add a side-car
         return mappable([f"{before}{index}" for index in range(count)])
 
     def cleanup(self, pod, remote_pod, *args, **kwargs):
@@ -153,15 +153,19 @@ class Paths(BaseOperator):
     template_fields = ("outer_paths",)
     index = "-"  # Airflow shows it
 
-    def __init__(self, *, foreach, outer_paths, **kwargs):
+    def __init__(self, *, foreach, outer_paths=None, **kwargs):
         super().__init__(trigger_rule="none_failed", **kwargs)
         self.foreach, self.outer_paths = foreach.task_id, outer_paths
+        self.nested = outer_paths is not None
         self.set_upstream(foreach)
 
     def execute(self, context):
         """Asks each splitting task; one that was skipped has none."""
-        count = len(self.outer_paths or ())
-        pulled = context["ti"].xcom_pull(task_ids=self.foreach, map_indexes=range(count))
+        pull, count = context["ti"].xcom_pull, len(self.outer_paths or ())
+        if self.nested:
+            pulled = pull(task_ids=self.foreach, map_indexes=range(count))
+        else:
+            pulled = [pull(task_ids=self.foreach)]
         return mappable([index for value in pulled or () for index in value or ()])
 
 

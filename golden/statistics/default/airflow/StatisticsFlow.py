@@ -23,7 +23,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Summarises the Palmer penguins, one task per species.
 
-flowc version `4470a42c6877`
+flowc version `175ee60b8f74`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -119,9 +119,9 @@ class Step(KubernetesPodOperator):
         super().execute_sync(context)
         if not self.foreach:
             return None
+        self.do_xcom_push = True  # set any earlier, it would add a side-car
         before = "" if self.index == "-" else f"{self.index}-"
         count = json.loads(self.report)["count"]
-        self.do_xcom_push = True  # set any earlier, it would add a side-car
         return mappable([f"{before}{index}" for index in range(count)])
 
     def cleanup(self, pod, remote_pod, *args, **kwargs):
