@@ -206,6 +206,7 @@ impl Attempt<'_> {
             foreach: inputs.frames.clone(),
             known: self.known_after(inputs),
             package: None,
+            origin: None,
             data: record,
         };
         let winner = commit::commit(self.store, &self.place, &commit).await?;

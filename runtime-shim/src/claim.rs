@@ -81,7 +81,8 @@ impl Claim<'_> {
         if self.is_first_step() {
             outputs::put_all(blobs, known.to_vec()).await?;
             parameters = Some(&*request.parameters);
-            if self.number > 0
+            // A later attempt finds what an earlier one saved, a resumed run what it took over from its origin.
+            if (self.number > 0 || request.origin_run.is_some())
                 && let Some(commit) = commit::find(store, &self.parameters_place()).await?
             {
                 commit::mend(store, &self.parameters_place(), &commit).await?;
@@ -203,6 +204,7 @@ impl Claim<'_> {
             foreach: self.inputs.frames.clone(),
             known: self.attempt.known_after(&self.inputs),
             package: None,
+            origin: None,
             data: record,
         };
         if let Some(winner) = commit::commit(store, place, &result).await? {
@@ -354,6 +356,7 @@ impl Parameters for Claim<'_> {
             foreach: Vec::new(),
             known: Some(known.digest().to_owned()),
             package: request.package.clone(),
+            origin: None,
             data,
         };
         let winner = commit::commit(store, &place, &commit).await?;

@@ -125,6 +125,9 @@ pub struct Commit {
     /// Of `_parameters` alone: name of the code package that the run began with, by which its plan is found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Of a copy alone: the run that this task was taken over from, where its logs are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// Its `data.json`, in full.
     pub data: Record,
 }

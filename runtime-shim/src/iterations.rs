@@ -107,7 +107,7 @@ async fn last_committed(
 }
 
 /// Creates the commit by which successors find the last iteration, whatever its number; the first writer wins.
-async fn point(
+pub(crate) async fn point(
     store: &Store,
     pointer: &Place,
     iteration: u32,

@@ -21,6 +21,7 @@ pub mod metadata;
 mod outputs;
 pub mod package;
 pub mod report;
+pub mod resume;
 mod service;
 mod session;
 pub mod signals;

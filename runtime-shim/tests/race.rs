@@ -233,6 +233,7 @@ async fn commit_parent(store: &Store, run: &str) {
         foreach: Vec::new(),
         known: None,
         package: None,
+        origin: None,
         data,
     };
     commit::commit(store, &place, &parent).await.unwrap();

@@ -15,6 +15,8 @@ mod isolation;
 mod metaflow;
 #[path = "run_local/refusals.rs"]
 mod refusals;
+#[path = "run_local/resume.rs"]
+mod resume;
 #[path = "run_local/runs.rs"]
 mod runs;
 #[path = "run_local/world.rs"]

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    check, compile, delete, deploy, explain, logs, run as run_flow, show, status, stop, sync,
-    trigger,
+    check, compile, delete, deploy, explain, logs, resume, run as run_flow, show, status, stop,
+    sync, trigger,
 };
 
 /// How a command ended (DESIGN §9).
@@ -77,6 +77,8 @@ enum Command {
     Show(show::Args),
     /// Run a flow on this machine
     Run(run_flow::Args),
+    /// Go on from a run that failed or was stopped, on this machine
+    Resume(resume::Args),
     /// Write the files that an orchestrator needs to run a flow
     Compile(compile::Args),
     /// Bring a flow to an orchestrator, or up to date there
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Run(args) => run_flow::run(&args),
+        Command::Resume(args) => resume::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Trigger(args) => trigger::run(&args),

@@ -15,6 +15,8 @@ pub(crate) type OptionRow = (&'static str, Option<&'static str>, &'static str);
 pub(crate) struct Words {
     /// The first word that is no option.
     pub(crate) flow: Option<String>,
+    /// The second, where a command takes one.
+    pub(crate) step: Option<String>,
     /// `--help` or `-h`
     pub(crate) help: bool,
     /// Our options in order, with their values.
@@ -42,8 +44,21 @@ pub(crate) const PARAM: OptionRow = (
 /// Shows the help.
 pub(crate) const HELP: OptionRow = ("help", None, "Show this, and the flow's parameters");
 
-/// Takes a line apart; `options` are ours, [`PARAM`] and [`HELP`] among them.
-pub(crate) fn split(words: &[OsString], options: &[OptionRow]) -> anyhow::Result<Words> {
+/// What a line names besides its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// A flow.
+    Flow,
+    /// A flow, and one of its steps if wanted.
+    FlowAndStep,
+}
+
+/// Takes a line apart; `options` are ours, [`HELP`] among them.
+pub(crate) fn split(
+    words: &[OsString],
+    options: &[OptionRow],
+    names: Names,
+) -> anyhow::Result<Words> {
     let mut found = Words::default();
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
@@ -52,6 +67,13 @@ pub(crate) fn split(words: &[OsString], options: &[OptionRow]) -> anyhow::Result
                 Some("-h") => found.help = true,
                 Some(flow) if found.flow.is_none() && !flow.starts_with('-') => {
                     found.flow = Some(flow.to_owned());
+                }
+                Some(step)
+                    if names == Names::FlowAndStep
+                        && found.step.is_none()
+                        && !step.starts_with('-') =>
+                {
+                    found.step = Some(step.to_owned());
                 }
                 Some(other) => {
                     bail!("`{other}` is not understood here; parameters are given as --NAME VALUE")

@@ -74,6 +74,14 @@ pub struct Attempt<'a> {
     pub path: &'a str,
 }
 
+/// The pseudo task that holds the run's parameters.
+const PARAMETERS: Attempt<'_> = Attempt {
+    step: flowc_protocol::identity::PARAMETERS_STEP,
+    task: "t",
+    number: 0,
+    path: "",
+};
+
 impl MetadataTree {
     /// Enters a run below `root`, a store's root as Metaflow lays it out; the run becomes visible at once.
     pub fn enter(root: &Path, facts: RunFacts) -> io::Result<Self> {
@@ -220,13 +228,13 @@ impl MetadataTree {
 
     /// As [`MetadataTree::parameters`], for parameters that were saved at another time.
     pub fn parameters_at(&self, manifest: &Manifest, record: &Value, at_ms: u64) -> io::Result<()> {
-        let attempt = Attempt {
-            step: flowc_protocol::identity::PARAMETERS_STEP,
-            task: "t",
-            number: 0,
-            path: "",
-        };
-        self.ended_at(attempt, record, true, at_ms)?;
+        self.ended_at(PARAMETERS, record, true, at_ms)?;
+        self.write_graph(manifest, at_ms)
+    }
+
+    /// Says of the pseudo task that holds the run's parameters where the graph begins and ends.
+    fn write_graph(&self, manifest: &Manifest, at_ms: u64) -> io::Result<()> {
+        let attempt = PARAMETERS;
         let path = self
             .folder
             .join(attempt.step)
@@ -238,6 +246,46 @@ impl MetadataTree {
         ];
         let folder = open_folder(&path)?;
         self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen)
+    }
+
+    /// Records a task that was taken over from the run that this one resumes; `record` is its `data.json`.
+    ///
+    /// As in Metaflow little is told of it: the client finds the rest, and the logs, at the task it is a copy of.
+    pub fn copied(&self, attempt: Attempt<'_>, record: &Value) -> io::Result<()> {
+        let at_ms = now_ms();
+        self.enter_step(attempt.step, at_ms)?;
+        let task = self.folder.join(attempt.step).join(attempt.task);
+        let new = task.join(format!("{FOLDER}.{}", std::process::id()));
+        make_folder(&new)?;
+        let folder = open_folder(&new)?;
+        let myself = Myself {
+            step_name: Some(attempt.step),
+            task_id: Some(attempt.task),
+            ..self.myself(at_ms)
+        };
+        write_new(&folder, "_self.json", &myself)?;
+        self.write_artifacts(&folder, attempt, record, at_ms)?;
+        let number = attempt.number.to_string();
+        let origin = self.facts.origin_run.as_deref().unwrap_or("None");
+        let mut fields = vec![
+            ("origin-task-id", "origin-task-id", attempt.task),
+            ("origin-run-id", "origin-run-id", origin),
+            ("attempt", "attempt", number.as_str()),
+            ("attempt_ok", "internal_attempt_status", "True"),
+        ];
+        if !attempt.path.is_empty() {
+            let name = "foreach-execution-path";
+            fields.push((name, name, attempt.path));
+        }
+        fields.push(("attempt-done", "attempt-done", number.as_str()));
+        self.write_fields(&folder, attempt, &fields, at_ms, Folder::Unseen)?;
+        std::fs::rename(&new, task.join(FOLDER))
+    }
+
+    /// As [`MetadataTree::copied`], for the pseudo task that holds the run's parameters.
+    pub fn copied_parameters(&self, manifest: &Manifest, record: &Value) -> io::Result<()> {
+        self.copied(PARAMETERS, record)?;
+        self.write_graph(manifest, now_ms())
     }
 
     /// The version of the task's Python, where the run's tags do not tell it.

@@ -7,6 +7,7 @@
 //! - [`fork`] gives each task a process: a fork of a warm interpreter (`zygote`) that has imported what the flow file imports.
 //!   Each child executes the flow file anew, so a task is what it would be in a fresh interpreter.
 //! - [`place`] and [`interpreter`] say where data goes and which Python runs, as Metaflow would.
+//! - [`resume`] takes over what an earlier run has left, before anything runs.
 //! - [`run`] puts these together, and Metaflow's local metadata tree is written as the run goes.
 //!
 //! `flow, split, foreach, join` need no encoding here: a task's name is its place in the unrolled graph,
@@ -18,6 +19,7 @@ mod observe;
 pub mod place;
 pub mod ready;
 pub mod report;
+pub mod resume;
 pub mod run;
 pub mod schedule;
 pub mod zygote;

@@ -30,8 +30,16 @@ pub(crate) enum Entry {
         record: Value,
         ok: bool,
     },
+    /// A task was taken over from the run that this one resumes.
+    Copied {
+        step: String,
+        task: TaskId,
+        record: Value,
+    },
     /// The `data.json` of the pseudo task `_parameters`.
     Parameters(Value),
+    /// The same, taken over.
+    CopiedParameters(Value),
 }
 
 /// The thread that writes the metadata tree.
@@ -69,6 +77,16 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
     for entry in entries {
         let written = match &entry {
             Entry::Parameters(record) => tree.parameters(manifest, record),
+            Entry::CopiedParameters(record) => tree.copied_parameters(manifest, record),
+            Entry::Copied { step, task, record } => {
+                let attempt = Attempt {
+                    step,
+                    task: &task.to_string(),
+                    number: 0,
+                    path: &foreach_path(manifest, step, &task.index),
+                };
+                tree.copied(attempt, record)
+            }
             Entry::Started {
                 step,
                 task,
@@ -116,7 +134,7 @@ impl Observed {
         self.enter(Entry::Parameters(record));
     }
 
-    fn enter(&self, entry: Entry) {
+    pub(crate) fn enter(&self, entry: Entry) {
         // The thread ends only after all senders, or by a panic that `finish` reports.
         let _ = self.entries.send(entry);
     }

@@ -1,7 +1,7 @@
 //! Where a run's data goes, and how a run gets its name.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,29 @@ pub fn new_run(flow: &Path) -> io::Result<String> {
     }
 }
 
+/// The run that was started last, as `<Flow>/latest_run` has it.
+pub fn latest_run(flow: &Path) -> Option<String> {
+    let run = std::fs::read_to_string(flow.join("latest_run")).ok()?;
+    Some(run.trim().to_owned()).filter(|run| !run.is_empty())
+}
+
+/// Marks a run as going on, for as long as the file is open and this process lives.
+///
+/// Best effort: there are file systems without locks.
+pub fn hold(run: &Path) -> Option<File> {
+    let folder = File::open(run).ok()?;
+    folder.try_lock().ok()?;
+    Some(folder)
+}
+
+/// Whether a run of this machine goes on, see [`hold`].
+pub fn is_held(run: &Path) -> bool {
+    let Ok(folder) = File::open(run) else {
+        return false;
+    };
+    matches!(folder.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 /// Writes `<Flow>/latest_run`, which Metaflow's `resume` and `logs` start from.
 pub fn note_latest(flow: &Path, run: &str) -> io::Result<()> {
     let temporary = flow.join(format!(".latest_run.{run}"));
@@ -168,6 +191,17 @@ mod tests {
         assert_eq!(get("DEFAULT_DATASTORE").as_deref(), Some("s3"));
         assert_eq!(get("USER").as_deref(), Some("ann"));
         assert_eq!(get("SERVICE_URL"), None);
+    }
+
+    #[test]
+    fn a_run_is_held_while_its_runner_lives() {
+        let run = tempfile::tempdir().unwrap();
+        assert!(!is_held(run.path()));
+        let mark = hold(run.path());
+        assert!(is_held(run.path()));
+        drop(mark);
+        assert!(!is_held(run.path()));
+        assert!(!is_held(&run.path().join("nowhere")));
     }
 
     #[test]

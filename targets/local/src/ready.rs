@@ -102,6 +102,11 @@ impl Ready {
         self.queue.pop_front()
     }
 
+    /// Gives back tasks that were taken and not begun, in their order.
+    pub fn put_back(&mut self, tasks: Vec<TaskName>) {
+        self.queue.extend(tasks);
+    }
+
     /// Whether a task is ready.
     pub fn has_ready(&self) -> bool {
         !self.queue.is_empty()

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
-use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, task_prefix};
+use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId, task_prefix};
 use flowc_protocol::manifest::Manifest;
+use flowc_task::commit::{Commit, Record};
 use flowc_task::launch::{self, LaunchError, Launcher};
 use flowc_task::metadata::{MetadataTree, RunFacts};
+use flowc_task::resume::Copier;
 use flowc_task::signals::Stop;
 use flowc_task::store::{Store, StoreError};
 use flowc_task::task::{self, TaskReport, TaskRequest};
@@ -17,10 +19,12 @@ use serde_json::{Map, Value};
 
 use crate::fork::ForkServer;
 use crate::interpreter;
-use crate::observe::{Observed, Scribe};
+use crate::observe::{Entry, Observed, Scribe};
 use crate::place;
+use crate::ready::Ready;
 use crate::report::Reporter;
-use crate::schedule::{Ending, Limits, RunTask, schedule};
+use crate::resume::{self, Origin};
+use crate::schedule::{Ending, Limits, RunTask, schedule_from};
 use crate::zygote::Recipe;
 
 /// What to run, where, and for whom.
@@ -50,6 +54,8 @@ pub struct RunRequest {
     pub cache: PathBuf,
     /// Workers and widths.
     pub limits: Limits,
+    /// The run that is resumed; then `parameters` are not looked at.
+    pub origin: Option<Origin>,
 }
 
 /// How tasks get their process.
@@ -81,6 +87,9 @@ pub enum RunError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The run that is resumed cannot be read.
+    #[error(transparent)]
+    Origin(StoreError),
     /// The interpreter does not start.
     #[error(transparent)]
     Python(#[from] LaunchError),
@@ -123,11 +132,18 @@ pub async fn run(
         let root = store.local_root().unwrap_or(&request.metadata).to_owned();
         let flow = root.join(&request.manifest.flow);
         let id = place::new_run(&flow).map_err(RunError::file(&flow))?;
-        place::note_latest(&flow, &id).map_err(RunError::file(&flow))?;
-        Ok::<_, RunError>((store, root, id))
+        let held = place::hold(&flow.join(&id));
+        if request.origin.is_none() {
+            place::note_latest(&flow, &id).map_err(RunError::file(&flow))?;
+        }
+        Ok::<_, RunError>((store, root, id, held))
     };
-    let ((store, root, id), (launcher, version)) =
+    let ((store, root, id, _held), (launcher, version)) =
         tokio::try_join!(begin, launcher(&request, harness))?;
+    let origin_run = request
+        .origin
+        .as_ref()
+        .map(|origin| origin.record.run.clone());
     let mut system_tags = vec![
         format!("user:{}", request.user),
         "runtime:flowc".to_owned(),
@@ -142,7 +158,7 @@ pub async fn run(
         system_tags,
         ds_type: store.kind().to_owned(),
         ds_root: store.url().to_owned(),
-        origin_run: None,
+        origin_run: origin_run.clone(),
         script: request.manifest.file.clone(),
     };
     let tree = MetadataTree::enter(&root, facts).map_err(RunError::file(&root))?;
@@ -161,7 +177,7 @@ pub async fn run(
         cwd: request.cwd.clone(),
         work: work.path().to_owned(),
         parameters: Arc::new(request.parameters.clone()),
-        origin_run: None,
+        origin_run,
         tags: request.tags.clone().into(),
         namespace: Some(format!("user:{}", request.user)),
         username: request.user.clone(),
@@ -177,7 +193,35 @@ pub async fn run(
         template,
     });
     let watcher = Arc::clone(&reporter).into_watcher();
-    let ending = schedule(&request.manifest, runner, request.limits, watcher, stop).await;
+    let mut ready = Ready::new(&request.manifest);
+    let mut too_wide = None;
+    if let Some(origin) = &request.origin {
+        let flow = root.join(&request.manifest.flow);
+        match runner.adopt(origin, &request, &id, &mut ready).await {
+            Ok(found) => too_wide = found,
+            Err(error) => {
+                drop(runner);
+                let _ = scribe.finish().await;
+                // Nothing has run in it. If it cannot be removed it is a run without tasks.
+                let _ = std::fs::remove_dir_all(flow.join(&id));
+                return Err(RunError::Origin(error));
+            }
+        }
+        // Only now is there something that could be resumed in its turn.
+        place::note_latest(&flow, &id).map_err(RunError::file(&flow))?;
+    }
+    let ending = if let Some((split, index, count)) = too_wide {
+        // Else the metadata would be waited for in vain.
+        drop(runner);
+        Ending::TooWide {
+            step: split,
+            index,
+            count,
+        }
+    } else {
+        let manifest = &request.manifest;
+        schedule_from(manifest, ready, runner, request.limits, watcher, stop).await
+    };
     if let Err(error) = scribe.finish().await {
         reporter.trouble(&format!(
             "Metaflow's client may not see all of this run: cannot write metadata below {}: {error}",
@@ -248,7 +292,8 @@ impl RunTask for Tasks {
             self.stop.clone(),
         )
         .await;
-        if step == request.manifest.start && report.exit == Exit::Done {
+        let is_first = step == request.manifest.start && request.origin_run.is_none();
+        if is_first && report.exit == Exit::Done {
             self.enter_parameters(&request).await;
         }
         report
@@ -256,6 +301,43 @@ impl RunTask for Tasks {
 }
 
 impl Tasks {
+    /// Takes over what the origin has left; a foreach among it that is too wide for this run.
+    async fn adopt(
+        &self,
+        origin: &Origin,
+        request: &RunRequest,
+        run: &str,
+        ready: &mut Ready,
+    ) -> Result<Option<(String, IndexPath, u32)>, StoreError> {
+        let manifest = &request.manifest;
+        let copier = Copier {
+            store: self.store.clone(),
+            flow: manifest.flow.clone(),
+            origin: origin.record.run.clone(),
+            run: run.to_owned(),
+        };
+        if let Some(parameters) = copier.find_parameters().await? {
+            let copy = copier.copy_parameters(parameters).await?;
+            let record = value(&copy.data);
+            self.observed.enter(Entry::CopiedParameters(record));
+        }
+        let on_copy = |step: &str, task: &TaskId, copy: &Commit| {
+            self.observed.enter(Entry::Copied {
+                step: step.to_owned(),
+                task: task.clone(),
+                record: value(&copy.data),
+            });
+        };
+        let widest = request.limits.max_num_splits;
+        let adoption = resume::adopt(&copier, manifest, origin, widest, ready, &on_copy).await?;
+        let reporter = &self.observed.reporter;
+        for (at, step) in manifest.steps.keys().enumerate() {
+            reporter.expected(step, ready.expected(at));
+        }
+        reporter.adopted(&adoption);
+        Ok(adoption.too_wide)
+    }
+
     /// The first step has left the task `_parameters` behind, which the observer does not hear of.
     async fn enter_parameters(&self, request: &TaskRequest) {
         let task = task_prefix(&request.manifest.flow, &request.run, PARAMETERS_STEP, "t");
@@ -268,4 +350,9 @@ impl Tasks {
             self.observed.parameters(record);
         }
     }
+}
+
+fn value(record: &Record) -> Value {
+    // String keys and numbers only, so that this cannot fail.
+    serde_json::to_value(record).unwrap_or_default()
 }

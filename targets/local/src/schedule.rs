@@ -102,9 +102,22 @@ pub async fn schedule(
     watcher: Arc<dyn Watcher>,
     stop: Stop,
 ) -> Ending {
+    let ready = Ready::new(manifest);
+    schedule_from(manifest, ready, runner, limits, watcher, stop).await
+}
+
+/// As [`schedule`], for a run of which some tasks have committed: `ready` knows which.
+pub async fn schedule_from(
+    manifest: &Manifest,
+    ready: Ready,
+    runner: Arc<dyn RunTask>,
+    limits: Limits,
+    watcher: Arc<dyn Watcher>,
+    stop: Stop,
+) -> Ending {
     let mut run = Run {
         manifest,
-        ready: Ready::new(manifest),
+        ready,
         runner,
         watcher,
         limits,

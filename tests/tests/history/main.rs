@@ -211,3 +211,48 @@ fn logs_of_any_run_are_read_from_the_store() {
     let last = printed.lines().last().unwrap();
     assert_eq!(last, "[end/t] ends with ['left', 'right'] [[0, 1], [0, 1]]");
 }
+
+/// A run that failed on an orchestrator goes on here, in its bucket, and Metaflow's client reads both.
+#[test]
+fn a_run_of_an_orchestrator_is_resumed_here() {
+    let cloud = Cloud::start();
+    cloud.run(&["start", "outer"]);
+    assert_eq!(cloud.task("inner", "0-0"), 0);
+    assert_eq!(cloud.attempt("inner", "0-1"), 1);
+    fs::copy(flow_file(), cloud.root.path().join("flow.py")).unwrap();
+    let (_, id) = RUN.split_once('/').unwrap();
+    let resume = |arguments: &[&str]| {
+        let mut command =
+            cloud.flowc(&["resume", "flow.py", "--store", STORE, "--run-id-file", "id"]);
+        said(
+            command
+                .args(arguments)
+                .arg("--python")
+                .arg(metaflow_python()),
+        )
+    };
+    let told = resume(&["--origin-run-id", id]);
+    for line in [
+        format!("Adopted outer/t-0 t-1: done in {id}"),
+        format!("Adopted inner/t-0-0: done in {id}"),
+        format!("Runs inner/t-0-1: it failed in {id}: ValueError: not at once"),
+        format!("Runs inner/t-1-0 t-1-1: it had not begun in {id}"),
+        "(11 tasks, 4 adopted)".to_owned(),
+    ] {
+        assert!(told.contains(&line), "no `{line}` in\n{told}");
+    }
+    let script = "
+from metaflow import Flow, Run
+run = Flow('HistoryFlow').latest_run
+print(run.data.all, run.origin_pathspec)
+print(run['start'].task.metadata_dict['origin-task-id'], run['end'].task.metadata_dict['origin-run-id'])
+print(sorted(t.id for t in run['inner'].tasks() if 'origin-task-id' in t.metadata_dict))";
+    let shown = run(cloud.command(metaflow_python()).args(["-c", script]));
+    assert_eq!(
+        shown,
+        format!("[[0, 1], [0, 1]] {RUN}\nt {id}\n['t-0-0']\n")
+    );
+    // The latest run of this machine is now the one that was resumed.
+    let told = resume(&["close"]);
+    assert!(told.contains("(2 tasks, 13 adopted)"), "{told}");
+}

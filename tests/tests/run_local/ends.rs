@@ -121,13 +121,10 @@ fn the_first_interrupt_ends_tasks_in_order() {
         "{}",
         output.stderr
     );
-    assert!(
-        output
-            .stderr
-            .contains("flowc run flow.py --max-workers 3\n"),
-        "{}",
-        output.stderr
-    );
+    let run = world.latest();
+    let id = run.file_name().unwrap().to_str().unwrap();
+    let hint = format!("flowc resume flow.py --origin-run-id {id} --max-workers 3\n");
+    assert!(output.stderr.contains(&hint), "{}", output.stderr);
     assert!(world.path().join("bye-2").exists());
     assert!(!world.path().join("up-3").exists());
     assert!(world.committed("body").is_empty());

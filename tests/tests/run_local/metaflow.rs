@@ -120,3 +120,138 @@ fn metaflows_own_commands_work() {
         "14\n"
     );
 }
+
+/// A foreach whose third task to begin fails until there is a file `mended`, and branches behind it.
+const BROKEN: &str = "
+import os
+
+class F(FlowSpec):
+    power = Parameter('power', default=2)
+
+    @step
+    def start(self):
+        self.items = [3, 1, 2, 5]
+        self.next(self.body, foreach='items')
+
+    @step
+    def body(self):
+        with open('begun', 'a') as begun:
+            begun.write('x')
+        if os.path.getsize('begun') > 2 and not os.path.exists('mended'):
+            raise ValueError('not yet')
+        print('raised', self.input)
+        self.raised = self.input ** self.power
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.all = [task.raised for task in inputs]
+        self.next(self.fork)
+
+    @step
+    def fork(self):
+        self.next(self.left, self.right)
+
+    @step
+    def left(self):
+        self.origin = current.origin_run_id is not None
+        self.next(self.both)
+
+    @step
+    def right(self):
+        self.next(self.both)
+
+    @step
+    def both(self, inputs):
+        self.all = inputs.left.all
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass";
+
+/// How the client tells of each task of a run that it was cloned or executed, and of what the run left.
+const TELL: &str = "
+import json
+from metaflow import Run
+run = Run('F/RUN')
+told = {}
+for step in run.steps():
+    for task in step.tasks():
+        about = task.metadata_dict
+        how = 'cloned' if 'origin-task-id' in about else 'executed'
+        told.setdefault(step.id, []).append([
+            how, about['origin-run-id'], about['attempt'], about['attempt_ok'], task.successful, task.finished,
+            task.stdout if step.id == 'body' else '', task['power'].data,
+        ])
+for tasks in told.values():
+    tasks.sort()
+print(json.dumps([told, run.data.all, run.successful, run['left'].task.data.origin], sort_keys=True))
+";
+
+/// Runs a command on the flow of a world; how it ended and what it said.
+type Program = dyn Fn(&World, &[&str]) -> (Option<i32>, String) + Sync;
+
+/// The id of the newest run; Metaflow's own `latest_run` does not know of runs that resumed others.
+fn newest(world: &World) -> String {
+    let runs = std::fs::read_dir(world.path().join(".metaflow/F")).unwrap();
+    let names = runs.map(|run| run.unwrap().file_name().into_string().unwrap());
+    let ids = names.filter(|name| name.starts_with(|first: char| first.is_ascii_digit()));
+    ids.max().unwrap()
+}
+
+/// Runs the flow, which fails, resumes it, and resumes that again from each of these steps; what the client tells of
+/// each run that resumed another, without the origin's id.
+fn told(program: &Program, again: &[&str]) -> Vec<String> {
+    let world = World::new(BROKEN);
+    let (code, said) = program(&world, &["run", "--max-workers", "1", "--power", "3"]);
+    assert_eq!(code, Some(1), "{said}");
+    world.write("mended", "");
+    let steps = std::iter::once(None).chain(again.iter().map(Some));
+    let tell = |step: Option<&&str>| {
+        let origin = newest(&world);
+        let mut arguments = vec!["resume"];
+        arguments.extend(step);
+        arguments.extend(["--origin-run-id", &origin]);
+        let (code, said) = program(&world, &arguments);
+        assert_eq!(code, Some(0), "{said}");
+        let script = TELL.replace("RUN", &newest(&world));
+        let seen = output(&mut metaflow(&world, &["-c", &script]));
+        assert!(
+            seen.stdout.contains(&origin),
+            "{}\n{}",
+            seen.stdout,
+            seen.stderr
+        );
+        seen.stdout.replace(&origin, "ORIGIN")
+    };
+    steps.map(tell).collect()
+}
+
+#[test]
+fn the_same_tasks_are_taken_over_as_by_metaflow() {
+    let again = ["left", "body", "end"];
+    let theirs: &Program = &|world, arguments| {
+        let arguments = [&["flow.py", "--no-pylint"], arguments].concat();
+        let seen = output(&mut metaflow(world, &arguments));
+        (seen.code, seen.stderr + &seen.stdout)
+    };
+    let ours: &Program = &|world, arguments| {
+        let mut command = world.flowc(arguments[0]);
+        let seen = output(command.arg("flow.py").args(&arguments[1..]));
+        (seen.code, seen.stderr)
+    };
+    let (theirs, ours) = std::thread::scope(|scope| {
+        let theirs = scope.spawn(|| told(theirs, &again));
+        (told(ours, &again), theirs.join().unwrap())
+    });
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(ours, theirs);
+        assert!(
+            ours.contains("cloned") && ours.contains("executed"),
+            "{ours}"
+        );
+        assert!(ours.contains("[27, 1, 8, 125]"), "{ours}");
+    }
+    assert_eq!(ours.len(), 1 + again.len());
+}

@@ -50,10 +50,16 @@ impl World {
 
     /// `flowc run flow.py` with these arguments, in the folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.flowc("run");
+        command.arg("flow.py").args(arguments);
+        command
+    }
+
+    /// A command of flowc, in the folder.
+    pub(crate) fn flowc(&self, name: &str) -> Command {
         let mut command = Command::new(flowc_tests::flowc());
         command
-            .args(["run", "flow.py"])
-            .args(arguments)
+            .arg(name)
             .current_dir(self.path())
             .env("FLOWC_PYTHON", flowc_tests::metaflow_python())
             .env("USER", "ann")

@@ -6,6 +6,7 @@ pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod explain;
 pub(crate) mod logs;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod status;

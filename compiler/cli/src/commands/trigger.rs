@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::load::Compilation;
 use crate::operate::{self, Console, Deployed, Orchestrator};
 use crate::parameters;
-use crate::words::{self, OptionRow, text};
+use crate::words::{self, Names, OptionRow, text};
 use crate::{Outcome, help, output};
 
 /// Arguments of `flowc trigger`; options and the flow's parameters are told apart once the flow is known.
@@ -69,7 +69,7 @@ struct Choice {
 
 /// Starts the run.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let words = words::split(&args.rest, OPTIONS)?;
+    let words = words::split(&args.rest, OPTIONS, Names::Flow)?;
     let mut choice = Choice::default();
     for (name, value) in words.options {
         match name {

@@ -1,14 +1,18 @@
-//! The command line of `flowc run`.
+//! The command lines of `flowc run` and `flowc resume`.
 
 use std::ffi::OsString;
 
-use crate::words::{self, GivenValue, OptionRow, positive, text};
+use crate::words::{self, GivenValue, Names, OptionRow, positive, text};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
     /// `FLOW`
     pub(crate) flow: Option<String>,
+    /// `STEP` of `flowc resume`
+    pub(crate) step: Option<String>,
+    /// `--origin-run-id`
+    pub(crate) origin_run_id: Option<String>,
     /// `--help`
     pub(crate) help: bool,
     /// `--max-workers`
@@ -29,48 +33,88 @@ pub(crate) struct Arguments {
     pub(crate) values: Vec<GivenValue>,
 }
 
-/// Our options, with what stands for their value in the help.
+const MAX_WORKERS: OptionRow = (
+    "max-workers",
+    Some("N"),
+    "Tasks at once [default: 16, as in Metaflow]",
+);
+
+const MAX_NUM_SPLITS: OptionRow = (
+    "max-num-splits",
+    Some("N"),
+    "Widest foreach that is run [default: 100, as in Metaflow]",
+);
+
+const TAG: OptionRow = ("tag", Some("TAG"), "Tag of the run (repeatable)");
+
+const RUN_ID_FILE: OptionRow = (
+    "run-id-file",
+    Some("FILE"),
+    "Write the run's id to this file",
+);
+
+const STORE: OptionRow = (
+    "store",
+    Some("DIR|URL"),
+    "Root of the store: a folder that holds flows, or s3://BUCKET/PREFIX [default: Metaflow's own, .metaflow]",
+);
+
+const PYTHON: OptionRow = (
+    "python",
+    Some("PROGRAM"),
+    "The Python that runs the steps [default: FLOWC_PYTHON, the active virtual environment, python3]",
+);
+
+const NO_FORK: OptionRow = (
+    "no-fork",
+    None,
+    "Start a fresh interpreter for each task instead of forking a warm one",
+);
+
+/// Options of `flowc run`, with what stands for their value in the help.
 pub(crate) const OPTIONS: &[OptionRow] = &[
     words::PARAM,
-    (
-        "max-workers",
-        Some("N"),
-        "Tasks at once [default: 16, as in Metaflow]",
-    ),
-    (
-        "max-num-splits",
-        Some("N"),
-        "Widest foreach that is run [default: 100, as in Metaflow]",
-    ),
-    ("tag", Some("TAG"), "Tag of the run (repeatable)"),
-    (
-        "run-id-file",
-        Some("FILE"),
-        "Write the run's id to this file",
-    ),
-    (
-        "store",
-        Some("DIR|URL"),
-        "Root of the store: a folder that holds flows, or s3://BUCKET/PREFIX [default: Metaflow's own, .metaflow]",
-    ),
-    (
-        "python",
-        Some("PROGRAM"),
-        "The Python that runs the steps [default: FLOWC_PYTHON, the active virtual environment, python3]",
-    ),
-    (
-        "no-fork",
-        None,
-        "Start a fresh interpreter for each task instead of forking a warm one",
-    ),
+    MAX_WORKERS,
+    MAX_NUM_SPLITS,
+    TAG,
+    RUN_ID_FILE,
+    STORE,
+    PYTHON,
+    NO_FORK,
     words::HELP,
 ];
 
-/// Takes the command line apart; what looks like an option and is none of ours is a parameter.
+/// Options of `flowc resume`.
+pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
+    (
+        "origin-run-id",
+        Some("RUN"),
+        "The run to resume, also one of an orchestrator [default: the flow's latest run on this machine]",
+    ),
+    MAX_WORKERS,
+    MAX_NUM_SPLITS,
+    TAG,
+    RUN_ID_FILE,
+    STORE,
+    PYTHON,
+    NO_FORK,
+    ("help", None, "Show this"),
+];
+
+/// Takes the command line of `flowc run` apart; what looks like an option and is none of ours is a parameter.
 pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<Arguments> {
-    let words = words::split(words, OPTIONS)?;
+    gather(words::split(words, OPTIONS, Names::Flow)?)
+}
+
+/// Takes the command line of `flowc resume` apart; parameters are found in it only to be refused.
+pub(crate) fn parse_resume(words: &[OsString]) -> anyhow::Result<Arguments> {
+    gather(words::split(words, RESUME_OPTIONS, Names::FlowAndStep)?)
+}
+
+fn gather(words: words::Words) -> anyhow::Result<Arguments> {
     let mut arguments = Arguments {
         flow: words.flow,
+        step: words.step,
         help: words.help,
         values: words.values,
         ..Arguments::default()
@@ -81,6 +125,7 @@ pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<Arguments> {
             "python" => arguments.python = value,
             "no-fork" => arguments.no_fork = true,
             "store" => arguments.store = Some(text(name, value.as_deref())?),
+            "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
             "tag" => arguments.tags.push(text(name, value.as_deref())?),
             "max-workers" => {
                 arguments.max_workers = Some(positive(name, &text(name, value.as_deref())?)?);
@@ -91,6 +136,37 @@ pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<Arguments> {
         }
     }
     Ok(arguments)
+}
+
+impl Arguments {
+    /// What to type after `flowc resume` to go on from a run of these arguments, with foreaches as wide as `width` if
+    /// that is what it takes.
+    pub(crate) fn to_resume(&self, run: &str, width: Option<u32>) -> String {
+        let mut line: Vec<OsString> = self.flow.iter().map(OsString::from).collect();
+        let mut add = |name: &str, value: OsString| {
+            line.extend([OsString::from(format!("--{name}")), value]);
+        };
+        add("origin-run-id", run.into());
+        if let Some(store) = &self.store {
+            add("store", store.into());
+        }
+        if let Some(python) = &self.python {
+            add("python", python.clone());
+        }
+        for tag in &self.tags {
+            add("tag", tag.into());
+        }
+        if let Some(workers) = self.max_workers {
+            add("max-workers", workers.to_string().into());
+        }
+        if let Some(width) = width.or(self.max_num_splits) {
+            add("max-num-splits", width.to_string().into());
+        }
+        if self.no_fork {
+            line.push("--no-fork".into());
+        }
+        words::shown(&line)
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +207,19 @@ mod tests {
                 ("empty", Some(""))
             ]
         );
+    }
+
+    #[test]
+    fn a_failed_run_says_how_to_resume_it() {
+        let arguments = parsed("f.py --alpha 3 --store s3://b/p --tag a --no-fork").unwrap();
+        assert_eq!(
+            arguments.to_resume("17", Some(500)),
+            "f.py --origin-run-id 17 --store s3://b/p --tag a --max-num-splits 500 --no-fork"
+        );
+        let words = ["f.py", "train", "--origin-run-id=F/17"].map(OsString::from);
+        let arguments = parse_resume(&words).unwrap();
+        assert_eq!(arguments.step.as_deref(), Some("train"));
+        assert_eq!(arguments.origin_run_id.as_deref(), Some("F/17"));
     }
 
     #[test]

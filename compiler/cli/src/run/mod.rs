@@ -1,4 +1,9 @@
-//! Parts of `flowc run`: its command line, the values of parameters, what people see.
+//! Parts of `flowc run` and `flowc resume`: their command lines, what they share, what people see.
 
+pub(crate) mod adoption;
 pub(crate) mod arguments;
+pub(crate) mod ended;
+pub(crate) mod findings;
+pub(crate) mod origin;
 pub(crate) mod progress;
+pub(crate) mod session;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use flowc_core::diag::render::Colour;
 use flowc_local::report::Reporter;
+use flowc_local::resume::Adoption;
 use flowc_local::schedule::Watcher;
 use flowc_protocol::identity::{IndexPath, TaskId};
 use flowc_task::task::{Stream, TaskReport};
@@ -38,12 +39,23 @@ pub(crate) struct Progress {
 #[derive(Default)]
 struct State {
     steps: HashMap<String, StepState>,
-    committed: u32,
+    counts: Counts,
+}
+
+/// Tasks of a run that have a result.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Those that this run ran.
+    pub(crate) ran: u32,
+    /// Those that it took over from the run that it resumes.
+    pub(crate) adopted: u32,
 }
 
 struct StepState {
     expected: u32,
     committed: u32,
+    /// How many of those were taken over.
+    adopted: u32,
     since: Instant,
     bar: Option<ProgressBar>,
 }
@@ -53,6 +65,7 @@ impl StepState {
         Self {
             expected,
             committed: 0,
+            adopted: 0,
             since: Instant::now(),
             bar: None,
         }
@@ -74,9 +87,9 @@ impl Progress {
         }
     }
 
-    /// Tasks that committed.
-    pub(crate) fn committed(&self) -> u32 {
-        self.lock().committed
+    /// Tasks that have a result.
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
     }
 
     /// Takes the live part off the screen.
@@ -117,7 +130,7 @@ impl Progress {
             bar.finish_and_clear();
             live.remove(&bar);
         }
-        Some(match step.committed {
+        Some(match step.committed - step.adopted {
             1 => format!(" in {took}"),
             tasks => format!(" in {took}, {tasks} tasks"),
         })
@@ -149,7 +162,7 @@ impl Watcher for Progress {
             .entry(step.to_owned())
             .or_insert_with(|| StepState::new(1));
         if step_state.bar.is_none() {
-            if step_state.committed == 0 {
+            if step_state.committed == step_state.adopted {
                 step_state.since = Instant::now();
             }
             step_state.bar = self.bar(step, step_state.expected);
@@ -158,7 +171,7 @@ impl Watcher for Progress {
 
     fn committed(&self, step: &str, _index: &IndexPath, _adopted: bool) {
         let mut state = self.lock();
-        state.committed += 1;
+        state.counts.ran += 1;
         let Some(step_state) = state.steps.get_mut(step) else {
             return;
         };
@@ -183,7 +196,7 @@ impl Watcher for Progress {
             bar.set_length(tasks.into());
         }
         // The last of its tasks may be one that a switch passed by.
-        let done = match step_state.committed {
+        let done = match step_state.committed - step_state.adopted {
             0 => None,
             _ => self.done(step_state).filter(|_| was_open),
         };
@@ -213,6 +226,20 @@ impl Watcher for Progress {
 impl Reporter for Progress {
     fn named(&self, run: &str) {
         (self.named)(run);
+    }
+
+    fn adopted(&self, adoption: &Adoption) {
+        let mut state = self.lock();
+        for fate in &adoption.steps {
+            let adopted = fate.whole;
+            state.counts.adopted += adopted;
+            let known = state.steps.entry(fate.step.clone());
+            let known = known.or_insert_with(|| StepState::new(1));
+            known.committed += adopted;
+            known.adopted += adopted;
+        }
+        drop(state);
+        self.above(|| super::adoption::tell(adoption));
     }
 
     fn line(&self, step: &str, task: &TaskId, stream: Stream, line: &[u8]) {

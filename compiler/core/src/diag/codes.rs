@@ -122,6 +122,13 @@ codes! {
     FC4005 "a store that cannot be used"
     FC4006 "a foreach wider than the limit"
     FC4007 "Metaflow's service is not told about runs"
+    FC4020 "no run to resume"
+    FC4021 "a step to resume from that the flow does not have"
+    FC4022 "a run that goes on"
+    FC4023 "a run of another flow"
+    FC4024 "a damaged result"
+    FC4025 "a run without results that flowc can take over"
+    FC4026 "parameters that a resumed run cannot have"
 
     FC5001 "an orchestrator that does not answer"
     FC5002 "credentials that an orchestrator does not accept"

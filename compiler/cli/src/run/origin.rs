@@ -1,0 +1,230 @@
+//! The run that `flowc resume` goes on from: found, and looked at before anything is begun.
+
+use std::path::Path;
+
+use anyhow::Context;
+use flowc_core::diag::{Code, Diagnostic, Severity, suggest};
+use flowc_core::ir::plan::Plan;
+use flowc_local::place;
+use flowc_task::commit;
+use flowc_task::history::sync::{self, Syncer};
+use flowc_task::history::{self, FindError, RunRecord, TaskState};
+use flowc_task::store::{Store, StoreError};
+
+use crate::place::Origin as Kind;
+use crate::run::arguments::Arguments;
+use crate::run::findings::Findings;
+use crate::run::session::Machine;
+
+/// Failed tasks whose last words are shown, per step.
+const EXPLAINED: usize = 5;
+
+/// Reads the run to resume; the finding that says why there is none.
+pub(crate) async fn find(
+    machine: &Machine,
+    plan: &Plan,
+    arguments: &Arguments,
+    findings: &Findings<'_>,
+) -> anyhow::Result<Result<RunRecord, Diagnostic>> {
+    if let Some(step) = &arguments.step
+        && !plan.steps.iter().any(|(_, known)| known.name == *step)
+    {
+        return Ok(Err(unknown_step(plan, step)));
+    }
+    let store = &machine.store;
+    let run = match named(machine, plan, arguments.origin_run_id.as_deref()).await? {
+        Ok(run) => run,
+        Err(found) => return Ok(Err(found)),
+    };
+    let shown = format!("{}/{run}", plan.flow);
+    let read = history::run(store, &plan.flow, &run).await;
+    let Some(mut record) = read.with_context(|| format!("cannot read {shown}"))? else {
+        return Ok(Err(nothing(&shown, store)));
+    };
+    if is_foreign(&record) {
+        return Ok(Err(foreign(&shown)));
+    }
+    if place::is_held(&machine.metadata_root().join(&plan.flow).join(&run)) {
+        return Ok(Err(going_on(&shown)));
+    }
+    match parameters(store, plan, &record, &shown).await {
+        Ok(None) => {}
+        Ok(Some(found)) => return Ok(Err(found)),
+        Err(error @ StoreError::Corrupt { .. }) => return Ok(Err(damaged(&error))),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+    }
+    if Kind::of(&run) == Kind::Orchestrator {
+        if let Some(task) = running(&record) {
+            findings.show_one(perhaps_going_on(&shown, &task));
+        }
+        enter(machine, &record).await?;
+    }
+    history::explain(store, &mut record, EXPLAINED).await?;
+    Ok(Ok(record))
+}
+
+/// The id of the run that is meant.
+async fn named(
+    machine: &Machine,
+    plan: &Plan,
+    given: Option<&str>,
+) -> anyhow::Result<Result<String, Diagnostic>> {
+    let Some(given) = given else {
+        let flow = machine.metadata_root().join(&plan.flow);
+        return Ok(place::latest_run(&flow).ok_or_else(|| none_yet(plan, &flow)));
+    };
+    let store = &machine.store;
+    if !given.contains('/') {
+        let runs = history::runs(store, &plan.flow).await?;
+        if runs.iter().any(|run| run == given) {
+            return Ok(Ok(given.to_owned()));
+        }
+    }
+    let found = match history::find(store, given).await {
+        Ok(found) => found,
+        Err(FindError::Store(error)) => return Err(error.into()),
+        Err(error) => {
+            let message = error.to_string();
+            return Ok(Err(Diagnostic::new(Code::FC4020, Severity::Error, message)
+                .help("name another store by `--store`, or the run as FLOW/RUN")));
+        }
+    };
+    if found.flow != plan.flow {
+        let message = format!(
+            "{given} is a run of `{}`, not of `{}`",
+            found.flow, plan.flow
+        );
+        return Ok(Err(Diagnostic::new(Code::FC4023, Severity::Error, message)
+            .help("a run is resumed with the flow that it is a run of")));
+    }
+    if found.step.is_some() {
+        let message = format!("{given} is a part of a run");
+        return Ok(Err(Diagnostic::new(Code::FC4020, Severity::Error, message)
+            .help(format!(
+                "name the run, as in {}/{}; the step to rerun follows the flow: `flowc resume FLOW STEP`",
+                found.flow, found.run
+            ))));
+    }
+    Ok(Ok(found.run))
+}
+
+/// What is wrong with the run's parameters, if anything is.
+async fn parameters(
+    store: &Store,
+    plan: &Plan,
+    record: &RunRecord,
+    shown: &str,
+) -> Result<Option<Diagnostic>, StoreError> {
+    let place = commit::Place::new(&record.flow, &record.run, "_parameters", "t");
+    let Some(commit) = commit::find(store, &place).await? else {
+        return Ok(Some(nothing(shown, store)));
+    };
+    let missing = plan
+        .parameters
+        .iter()
+        .find(|parameter| !commit.data.objects.contains_key(&parameter.attribute));
+    Ok(missing.map(|parameter| {
+        Diagnostic::error(
+            Code::FC4026,
+            format!("parameter `{}` is new since {shown}", parameter.name),
+            parameter.span,
+            "that run has no value for it",
+        )
+        .help("start a new run: a resumed one has the parameters of its origin")
+    }))
+}
+
+/// Whether Metaflow itself made the run: it numbers tasks, and commits nothing.
+fn is_foreign(record: &RunRecord) -> bool {
+    let mut tasks = record
+        .steps
+        .iter()
+        .flat_map(|step| &step.tasks)
+        .chain(&record.parameters);
+    tasks.any(|task| task.index.is_none() && task.committed_ms.is_none())
+}
+
+/// A task that has begun and not ended.
+fn running(record: &RunRecord) -> Option<String> {
+    record.steps.iter().find_map(|step| {
+        let mut tasks = step.tasks.iter();
+        let task = tasks.find(|task| record.state(&step.name, task) == TaskState::Running)?;
+        Some(format!("{}/{}", step.name, task.id))
+    })
+}
+
+/// Makes a run of an orchestrator visible to Metaflow's client, which looks at the origins of tasks.
+async fn enter(machine: &Machine, record: &RunRecord) -> anyhow::Result<()> {
+    let syncer = Syncer {
+        root: machine.metadata_root().to_owned(),
+        user: machine.local.user(),
+        system_tags: vec![concat!("flowc_version:", env!("CARGO_PKG_VERSION")).to_owned()],
+    };
+    let entered = sync::enter(&machine.store, record, &syncer).await;
+    entered.with_context(|| format!("cannot enter {} for Metaflow's client", record.run))?;
+    Ok(())
+}
+
+fn error(code: Code, message: String) -> Diagnostic {
+    Diagnostic::new(code, Severity::Error, message)
+}
+
+fn none_yet(plan: &Plan, flow: &Path) -> Diagnostic {
+    error(
+        Code::FC4020,
+        format!("{} has no run in {}", plan.flow, flow.display()),
+    )
+    .help("name the run by `--origin-run-id`, and its store by `--store`")
+}
+
+fn nothing(shown: &str, store: &Store) -> Diagnostic {
+    error(
+        Code::FC4020,
+        format!("{shown} left nothing to resume in {}", store.url()),
+    )
+    .note("it ended before its parameters were saved")
+    .help("start a new run")
+}
+
+fn unknown_step(plan: &Plan, step: &str) -> Diagnostic {
+    let names = || plan.steps.iter().map(|(_, known)| known.name.as_str());
+    let found = error(
+        Code::FC4021,
+        format!("flow `{}` has no step `{step}`", plan.flow),
+    );
+    match suggest::closest(step, names()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help(format!("it has {}", names().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn going_on(shown: &str) -> Diagnostic {
+    error(Code::FC4022, format!("{shown} goes on"))
+        .help("wait until it has ended, or stop it by Ctrl-C")
+}
+
+fn perhaps_going_on(shown: &str, task: &str) -> Diagnostic {
+    let message = format!("{task} of {shown} has begun and not ended");
+    Diagnostic::new(Code::FC4022, Severity::Warning, message)
+        .note("if the orchestrator still runs it, the same work is done twice")
+}
+
+fn foreign(shown: &str) -> Diagnostic {
+    error(Code::FC4025, format!("{shown} was made by Metaflow itself"))
+        .help("resume it with Metaflow, `python FLOW.py resume`; or start a new run")
+}
+
+/// A result in the origin that is not what flowc wrote.
+pub(crate) fn damaged(trouble: &StoreError) -> Diagnostic {
+    error(Code::FC4024, trouble.to_string())
+        .help("remove that object, and the task runs again; nothing was begun")
+}
+
+/// Values for parameters on the command line of `flowc resume`.
+pub(crate) fn fixed_parameter(name: &str) -> Diagnostic {
+    error(
+        Code::FC4026,
+        format!("`--{name}`: a resumed run has the parameters of its origin"),
+    )
+    .help("to run with other values, start a new run by `flowc run`")
+}

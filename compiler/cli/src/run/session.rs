@@ -1,0 +1,229 @@
+//! What `flowc run` and `flowc resume` share: a flow and this machine made ready, and the run itself.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use flowc_core::front::python;
+use flowc_core::ir::plan::Plan;
+use flowc_local::interpreter::{self, Interpreter};
+use flowc_local::resume::Origin;
+use flowc_local::run::{RunError, RunRequest, Start};
+use flowc_local::schedule::Limits;
+use flowc_target::{Profile, manifest};
+use flowc_task::signals;
+use flowc_task::store::Store;
+use serde_json::{Map, Value};
+use tokio::runtime::Runtime;
+
+use crate::commands::check::MessageFormat;
+use crate::load::Compilation;
+use crate::place::{Local, variable};
+use crate::run::arguments::Arguments;
+use crate::run::ended::Ended;
+use crate::run::findings::{Findings, no_python, no_store, service_warning};
+use crate::run::progress::Progress;
+use crate::{Outcome, output};
+
+/// Shows what was found in a flow; its profile, unless that was a mistake.
+pub(crate) fn report(compilation: &mut Compilation) -> anyhow::Result<Option<Profile>> {
+    let settings = compilation.settings()?;
+    let profile = settings
+        .profile(None)
+        .map_err(|found| compilation.diagnostics.push(*found))
+        .ok();
+    compilation.report(MessageFormat::Text)?;
+    let is_good = compilation.plan.is_some() && !compilation.diagnostics.has_errors();
+    Ok(profile.filter(|_| is_good))
+}
+
+/// What a run needs of this machine.
+pub(crate) struct Machine {
+    pub(crate) local: Local,
+    pub(crate) runtime: Runtime,
+    pub(crate) store: Store,
+    python: Interpreter,
+    cwd: PathBuf,
+}
+
+impl Machine {
+    /// Finds Python and opens the store; the outcome where one of them is not to be had, after saying so.
+    pub(crate) fn prepare(
+        arguments: &Arguments,
+        findings: &Findings<'_>,
+    ) -> anyhow::Result<Result<Self, Outcome>> {
+        let mut python = match interpreter::choose(arguments.python.as_deref(), &variable) {
+            Ok(python) => python,
+            Err(error) => return Ok(Err(findings.refuse(no_python(error.to_string())))),
+        };
+        let local = Local::find()?;
+        if let Some(url) = local.settings.get("SERVICE_URL", &variable) {
+            findings.show_one(service_warning(&url));
+        }
+        let cwd = env::current_dir().context("cannot tell the current folder")?;
+        python.resolve(&cwd, &variable);
+        // Two threads serve any number of tasks: user code has processes of its own.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let place = local.choose(arguments.store.as_deref());
+        let store = match runtime.block_on(local.open(&place)) {
+            Ok(store) => store,
+            Err(error) => {
+                return Ok(Err(findings.refuse(no_store(&place, format!("{error:#}")))));
+            }
+        };
+        Ok(Ok(Self {
+            local,
+            runtime,
+            store,
+            python,
+            cwd,
+        }))
+    }
+
+    /// Root of the metadata tree: a folder holds that of its own runs.
+    pub(crate) fn metadata_root(&self) -> &Path {
+        self.store.local_root().unwrap_or(&self.local.root)
+    }
+}
+
+/// What a run begins with.
+pub(crate) struct Beginning {
+    /// Values given for parameters.
+    pub(crate) parameters: Map<String, Value>,
+    /// The run that is resumed.
+    pub(crate) origin: Option<Origin>,
+    /// The command line that began it, without the program.
+    pub(crate) again: String,
+}
+
+/// Runs the flow and says how it ended.
+pub(crate) fn execute(
+    compilation: &Compilation,
+    plan: &Plan,
+    profile: &Profile,
+    machine: Machine,
+    arguments: &Arguments,
+    beginning: Beginning,
+) -> anyhow::Result<Outcome> {
+    let findings = Findings {
+        tree: &compilation.tree,
+    };
+    let root = compilation.argument().root();
+    let code =
+        fs::canonicalize(&root).with_context(|| format!("cannot resolve {}", root.display()))?;
+    let flow_file = compilation.tree.files().next().map(|(file, _)| file);
+    let mut modules =
+        flow_file.map_or_else(Vec::new, |file| python::preload(&compilation.tree, file));
+    if let Some(at) = modules.iter().position(|module| is_in_tree(module, &code)) {
+        modules.truncate(at);
+    }
+    let Machine {
+        local,
+        runtime,
+        store,
+        python,
+        cwd,
+    } = machine;
+    let place = store.url().to_owned();
+    let request = RunRequest {
+        manifest: Arc::new(manifest::manifest(plan, profile.empty_foreach)),
+        store,
+        user: local.user(),
+        metadata: local.root,
+        parameters: beginning.parameters,
+        tags: arguments.tags.clone(),
+        python: python.program.clone(),
+        start: if arguments.no_fork || cfg!(target_os = "macos") {
+            Start::Fresh
+        } else {
+            Start::Fork { modules }
+        },
+        cache: cache(&variable),
+        limits: limits(arguments),
+        origin: beginning.origin,
+        code,
+        cwd,
+    };
+    let began = Instant::now();
+    let progress = Arc::new(Progress::new(noting(arguments.run_id_file.as_ref())));
+    let reporter = Arc::clone(&progress);
+    let ran = runtime.block_on(async {
+        let stop = signals::listen().context("cannot listen for signals")?;
+        anyhow::Ok(flowc_local::run::run(request, reporter, stop).await)
+    })?;
+    // A task that could not be ended must not keep the command from ending.
+    runtime.shutdown_background();
+    progress.finish();
+    let run = match ran {
+        Ok(run) => run,
+        Err(RunError::Python(error)) => {
+            let said = format!("{error} ({})", python.chooser.describe());
+            return Ok(findings.refuse(no_python(said)));
+        }
+        Err(RunError::Store(error)) => {
+            return Ok(findings.refuse(no_store(&place, error.to_string())));
+        }
+        Err(RunError::Origin(error)) => return Ok(findings.refuse(super::origin::damaged(&error))),
+        Err(RunError::File { path, source }) => {
+            let said = format!("cannot write {}: {source}", path.display());
+            return Ok(findings.refuse(no_store(&place, said)));
+        }
+    };
+    let ended = Ended {
+        run,
+        took: began.elapsed(),
+        counts: progress.counts(),
+        plan,
+        arguments,
+        again: beginning.again,
+    };
+    Ok(ended.tell(&findings))
+}
+
+/// Hears the run's id and writes it to a file, if there is one to be written.
+fn noting(file: Option<&OsString>) -> impl Fn(&str) + Send + Sync + 'static {
+    let file = file.map(PathBuf::from);
+    move |run| {
+        let Some(file) = &file else {
+            return;
+        };
+        if let Err(error) = fs::write(file, run) {
+            let shown = file.display();
+            output::remark(&format!("cannot write the run's id to {shown}: {error}\n"));
+        }
+    }
+}
+
+fn limits(arguments: &Arguments) -> Limits {
+    let default = Limits::default();
+    Limits {
+        max_workers: arguments.max_workers.unwrap_or(default.max_workers),
+        max_num_splits: arguments.max_num_splits.unwrap_or(default.max_num_splits),
+    }
+}
+
+/// Where the harness is kept between runs.
+pub(crate) fn cache(variable: &dyn Fn(&str) -> Option<OsString>) -> PathBuf {
+    let absolute = |name: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let base =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    base.unwrap_or_else(env::temp_dir).join("flowc")
+}
+
+/// Whether a module to preload is the user's own: found beside the flow file, it may do anything.
+fn is_in_tree(module: &str, code: &Path) -> bool {
+    let top = module.split(['.', ':']).next().unwrap_or_default();
+    code.join(format!("{top}.py")).exists() || code.join(top).is_dir()
+}
