@@ -7,6 +7,8 @@
 
 #[path = "run_local/bucket.rs"]
 mod bucket;
+#[path = "run_local/dump.rs"]
+mod dump;
 #[path = "run_local/ends.rs"]
 mod ends;
 #[path = "run_local/isolation.rs"]

@@ -11,6 +11,8 @@ mod place;
 mod run;
 mod sources;
 mod store;
+mod tasks;
+mod values;
 mod words;
 
 use std::process::ExitCode;
@@ -18,8 +20,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    check, compile, delete, deploy, explain, logs, resume, run as run_flow, show, status, stop,
-    sync, trigger,
+    artifacts, check, compile, delete, deploy, dump, explain, logs, resume, run as run_flow, show,
+    status, stop, sync, trigger,
 };
 
 /// How a command ended (DESIGN §9).
@@ -89,6 +91,10 @@ enum Command {
     Status(status::Args),
     /// Show what the tasks of a run printed
     Logs(logs::Args),
+    /// List the artifacts that the tasks of a run left
+    Artifacts(artifacts::Args),
+    /// Show the values of artifacts, or save them to a file
+    Dump(dump::Args),
     /// End a run on an orchestrator
     Stop(stop::Args),
     /// Make runs of an orchestrator visible to Metaflow's client
@@ -114,6 +120,8 @@ fn main() -> ExitCode {
         Command::Trigger(args) => trigger::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Logs(args) => logs::run(&args),
+        Command::Artifacts(args) => artifacts::run(&args),
+        Command::Dump(args) => dump::run(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Sync(args) => sync::run(&args),
         Command::Delete(args) => delete::run(&args),

@@ -23,8 +23,12 @@ def main(arguments):
         from . import zygote
 
         zygote.serve(move_control())
+    elif mode == "show":
+        from . import show
+
+        show.main()
     else:
-        sys.stderr.write("usage: harness.py task|zygote, with a socket as standard input\n")
+        sys.stderr.write("usage: harness.py task|zygote, with a socket as standard input; show\n")
         sys.exit(2)
 
 

@@ -16,7 +16,7 @@ use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
 
 pub use find::{FindError, Name, find, flows, runs};
-pub use read::{Plans, explain, run, run_cached};
+pub use read::{Plans, explain, read_record, run, run_cached};
 
 use crate::commit::Outcome;
 use crate::ending;

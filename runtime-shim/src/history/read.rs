@@ -162,7 +162,8 @@ pub async fn explain(
     Ok(())
 }
 
-pub(super) async fn read_record(
+/// Reads the `data.json` of an attempt, if it is there.
+pub async fn read_record(
     store: &Store,
     place: &Place,
     attempt: u32,

@@ -189,7 +189,7 @@ async fn read(
         let record = if task.committed_ms.is_some() && task.attempts.len() == 1 {
             commit::find(store, &place).await?.map(|commit| commit.data)
         } else {
-            super::read::read_record(store, &place, *number).await?
+            super::read_record(store, &place, *number).await?
         };
         records.extend(record.map(|record| (record, *at_ms)));
     }

@@ -195,6 +195,26 @@ fn logs_of_any_run_are_read_from_the_store() {
     let (printed, complained) = stdout(&[&format!("{RUN}/outer")]);
     assert_eq!((printed.as_str(), complained.lines().count()), ("", 1));
 
+    // The other questions about a run take the same names.
+    let task = format!("{RUN}/inner/t-1-1");
+    let listed = run(&mut cloud.flowc(&["artifacts", &task, "--store", STORE]));
+    assert!(listed.contains("  square "), "{listed}");
+    let python = metaflow_python().to_str().unwrap();
+    let dump = [
+        "dump",
+        &task,
+        "--store",
+        STORE,
+        "--include",
+        "square",
+        "--python",
+        python,
+    ];
+    assert_eq!(
+        run(&mut cloud.flowc(&dump)),
+        format!("{task}\n  square = 1\n")
+    );
+
     let refused = |arguments: &[&str], words: &str| {
         let output = logs(arguments);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::place::{Origin, StoreArgs};
 use crate::run::progress::write_line;
-use crate::{Outcome, operate, output};
+use crate::{Outcome, operate, output, tasks};
 
 /// Logs that are read at a time.
 const CONCURRENT: usize = 16;
@@ -129,21 +129,11 @@ impl<'a> Printer<'a> {
 
     /// Prints what is new.
     async fn print(&mut self, record: &RunRecord) -> anyhow::Result<()> {
-        if let Some(step) = &self.name.step
-            && record.step(step).is_none()
-        {
-            let names: Vec<_> = record.steps.iter().map(|step| step.name.as_str()).collect();
-            bail!(
-                "{}/{} has no step `{step}`; it has {}",
-                record.flow,
-                record.run,
-                names.join(", ")
-            );
-        }
+        tasks::check_step(self.name, record)?;
         let (args, store) = (self.args, self.store);
         let mut wanted = Vec::new();
         self.tasks = 0;
-        for (step, task) in selected(self.name, record) {
+        for (step, task) in tasks::selected(self.name, record) {
             self.tasks += 1;
             let Some(attempt) = chosen(args, task) else {
                 continue;
@@ -177,40 +167,12 @@ impl<'a> Printer<'a> {
         if self.lines > 0 {
             return Ok(Outcome::Fine);
         }
-        let Name {
-            flow,
-            run,
-            step,
-            task,
-        } = self.name;
         if self.tasks == 0 {
-            let parts = [Some(flow), Some(run), step.as_ref(), task.as_ref()];
-            let parts: Vec<_> = parts.into_iter().flatten().map(String::as_str).collect();
-            bail!("{} has not begun", parts.join("/"));
+            bail!("{} has not begun", tasks::shown(self.name));
         }
         output::remark("nothing was printed, or nothing is saved yet\n");
         Ok(Outcome::Fine)
     }
-}
-
-/// The tasks that a name names.
-fn selected<'a>(
-    name: &'a Name,
-    record: &'a RunRecord,
-) -> impl Iterator<Item = (&'a str, &'a TaskRecord)> {
-    let is_named = |wanted: &Option<String>, found: &str| {
-        wanted.as_deref().is_none_or(|wanted| wanted == found)
-    };
-    record
-        .steps
-        .iter()
-        .filter(move |step| is_named(&name.step, &step.name))
-        .flat_map(move |step| {
-            let tasks = step.tasks.iter();
-            tasks
-                .filter(move |task| is_named(&name.task, &task.id))
-                .map(|task| (step.name.as_str(), task))
-        })
 }
 
 /// The attempt to show.

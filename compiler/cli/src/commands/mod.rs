@@ -1,9 +1,11 @@
 //! One module per command; each has its `Args` and a function `run`.
 
+pub(crate) mod artifacts;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod delete;
 pub(crate) mod deploy;
+pub(crate) mod dump;
 pub(crate) mod explain;
 pub(crate) mod logs;
 pub(crate) mod resume;
