@@ -139,6 +139,7 @@ impl Claim<'_> {
             spool_dir: &spool.path().to_string_lossy(),
             parameters,
             parameter_specs: &manifest.parameters,
+            configs: &manifest.configs,
             graph_info: parameters.map(|_| &manifest.graph_info),
             inputs: &shown,
         };

@@ -7,15 +7,17 @@ use anyhow::Context;
 use clap::ValueEnum;
 use flowc_core::diag::{Diagnostics, render};
 use flowc_core::front::python;
+use flowc_core::ir::flow::Flow;
 use flowc_core::ir::plan::Plan;
 use flowc_core::lower;
-use flowc_core::source::SourceTree;
+use flowc_core::source::{FileId, SourceTree};
 use flowc_protocol::manifest::Manifest;
 use flowc_target::package::{self, Package, PackageFile, Selection};
 use flowc_target::profile::{self, Config};
 use flowc_target::{BundleFile, Options, Profile, Target, ir, manifest};
 
 use crate::commands::check::MessageFormat;
+use crate::describe::{self, Given, Question};
 use crate::output;
 use crate::sources::{self, FlowArgument};
 
@@ -74,16 +76,17 @@ pub(crate) struct Prepared {
 impl Compilation {
     /// Reads and checks a flow; an error is one of the world, mistakes in the flow are among the diagnostics.
     pub(crate) fn load(flow: &str) -> anyhow::Result<Self> {
+        Self::load_with(flow, &Given::default())
+    }
+
+    /// As [`Compilation::load`], with what is given for what only Python can tell.
+    pub(crate) fn load_with(flow: &str, given: &Given) -> anyhow::Result<Self> {
         let argument = FlowArgument::parse(flow);
         let text = argument.read()?;
         let mut tree = SourceTree::default();
         tree.show_below(argument.shown_below());
         let file = tree.add(argument.file_name(), text);
-        // Base classes may be in other files; one that cannot be read is none.
-        let root = argument.root();
-        let mut fetch = |path: &str| fs::read_to_string(root.join(path)).ok();
-        let class = argument.class.as_deref();
-        let (flow, mut diagnostics) = python::read(&mut tree, file, class, &mut fetch);
+        let (flow, mut diagnostics) = read(&mut tree, file, &argument, given)?;
         let mut plan = None;
         if let Some(flow) = flow {
             let (checked, found) = lower::plan(&tree, &flow);
@@ -192,6 +195,63 @@ impl Compilation {
         }
         Ok(())
     }
+}
+
+/// Reads a flow, and asks Python where that is needed and allowed.
+fn read(
+    tree: &mut SourceTree,
+    file: FileId,
+    argument: &FlowArgument,
+    given: &Given,
+) -> anyhow::Result<(Option<Flow>, Diagnostics)> {
+    // Base classes may be in other files; one that cannot be read is none.
+    let root = argument.root();
+    let on_disk = |path: &str| fs::read_to_string(root.join(path)).ok();
+    let class = argument.class.as_deref();
+    let reading = python::read(tree, file, class, None, &mut |path| on_disk(path));
+    let mut found = reading.found;
+    let needed = !reading.unknown.is_empty() || given.has_configs();
+    let (Some(class), true) = (reading.class, needed && !found.has_errors()) else {
+        if given.statically {
+            found.extend(forbidden(reading.unknown));
+        }
+        return Ok((reading.flow, found));
+    };
+    if given.statically {
+        if given.has_configs() {
+            anyhow::bail!(
+                "--static and a configuration exclude each other: only Python can read it"
+            );
+        }
+        found.extend(forbidden(reading.unknown));
+        return Ok((reading.flow, found));
+    }
+    let first = reading.unknown.iter().next();
+    let question = Question {
+        root: &root,
+        file: &argument.file_name(),
+        class: &class,
+        because: first.and_then(|finding| Some(finding.labels.first()?.span)),
+    };
+    let description = match describe::describe(tree, &question, given)? {
+        Ok(description) => description,
+        Err(finding) => {
+            found.push(finding);
+            return Ok((None, found));
+        }
+    };
+    let mut fetch = |path: &str| on_disk(path).or_else(|| description.sources.get(path).cloned());
+    let reading = python::read(tree, file, Some(&class), Some(&description), &mut fetch);
+    Ok((reading.flow, reading.found))
+}
+
+/// What only Python can tell, where it must not be asked.
+fn forbidden(unknown: Diagnostics) -> Diagnostics {
+    let mut all = Diagnostics::default();
+    for finding in unknown.iter() {
+        all.push(finding.clone().note("`--static` forbids asking Python"));
+    }
+    all
 }
 
 /// The profile of the nearest `flowc.toml` above a folder; `None` after its mistakes were shown.

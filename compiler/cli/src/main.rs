@@ -2,6 +2,7 @@
 
 mod bundle;
 mod commands;
+mod describe;
 mod help;
 mod load;
 mod operate;

@@ -19,7 +19,7 @@ pub(crate) struct Words {
     pub(crate) step: Option<String>,
     /// `--help` or `-h`
     pub(crate) help: bool,
-    /// Our options in order, with their values.
+    /// Our options in order, with their values; one that takes two has them as `FIRST=SECOND`.
     pub(crate) options: Vec<(&'static str, Option<OsString>)>,
     /// Values for parameters, in order.
     pub(crate) values: Vec<GivenValue>,
@@ -98,6 +98,18 @@ pub(crate) fn split(
                 "help" => found.help = true,
                 flag => found.options.push((flag, None)),
             }
+            continue;
+        }
+        if let Some((known, Some(shown), _)) = known
+            && shown.contains(' ')
+        {
+            let mut next = || words.next_if(|next| !looks_like_option(next)).cloned();
+            let (Some(mut pair), Some(value)) = (attached.or_else(&mut next), next()) else {
+                bail!("--{name} needs {shown}");
+            };
+            pair.push("=");
+            pair.push(value);
+            found.options.push((known, Some(pair)));
             continue;
         }
         // What follows belongs to the option even if it starts with a dash (`--alpha -3`), unless it is an option itself.

@@ -192,6 +192,9 @@ pub struct Task<'a> {
     pub parameters: Option<&'a Map<String, Value>>,
     /// All parameters of the flow.
     pub parameter_specs: &'a [Parameter],
+    /// Values of the flow's configurations, by name.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub configs: &'a Map<String, Value>,
     /// Metaflow's `_graph_info`; only for the first step.
     pub graph_info: Option<&'a Value>,
     /// Parents, in order.

@@ -33,6 +33,9 @@ pub struct FlowIr {
     /// `@schedule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// Whether Python was run to learn attributes and parameters that cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub described: bool,
     /// In source order.
     pub parameters: Vec<Parameter>,
     /// Each after all its predecessors.

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Name of the file at the root of the code package.
 pub const FILE_NAME: &str = "plan.json";
@@ -30,6 +30,9 @@ pub struct Manifest {
     /// `@project`'s name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// Values of the configurations, by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub configs: Map<String, Value>,
     /// Metaflow's `_graph_info`, stored as an artifact and shown by its client.
     pub graph_info: Value,
 }

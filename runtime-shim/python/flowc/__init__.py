@@ -16,6 +16,29 @@ from .decorators import (
 from .flowspec import FlowSpec
 from .parameters import JSONType, Parameter
 
+LAZY = {
+    "Config": "configs",
+    "ConfigValue": "configs",
+    "config_expr": "configs",
+    "FlowMutator": "mutators",
+    "MutableFlow": "mutators",
+    "MutableStep": "mutators",
+    "StepMutator": "mutators",
+    "USER_SKIP_STEP": "user_steps",
+    "UserStepDecorator": "user_steps",
+    "user_step_decorator": "user_steps",
+}
+"""Names that few flows use, and the module that has each: it is imported when it is asked for."""
+
+
+def __getattr__(name):
+    if name not in LAZY:
+        raise AttributeError("module `flowc` has no attribute `%s`" % name)
+    from importlib import import_module
+
+    return getattr(import_module("flowc." + LAZY[name]), name)
+
+
 __all__ = [
     "FlowSpec",
     "JSONType",

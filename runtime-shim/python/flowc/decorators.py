@@ -1,4 +1,23 @@
-"""Decorators as markers: the compiler has read and checked them, and the shim acts on them."""
+"""Decorators as marks: the compiler has read and checked them, and the shim acts on them.
+
+The marks stay on what they decorate, for mutators to look at and for `describe`.
+"""
+
+
+class Mark:
+    """A decorator of Metaflow's on a step or a flow, as it was written."""
+
+    __slots__ = ("attributes", "inserted_by", "name", "statically_defined")
+
+    def __init__(self, name, attributes, statically_defined=True, inserted_by=None):
+        self.name = name
+        self.attributes = attributes
+        self.statically_defined = statically_defined
+        self.inserted_by = inserted_by
+
+    def get_args_kwargs(self):
+        """Positional and named arguments, as mutators see them."""
+        return [], dict(self.attributes)
 
 
 def step(function=None, **_options):
@@ -7,19 +26,43 @@ def step(function=None, **_options):
     def mark(function):
         function.is_step = True
         function.name = function.__name__
+        function.decorators = []
+        function.wrappers = []
+        function.config_decorators = []
         return function
 
     return mark if function is None else mark(function)
 
 
+def decorated(target):
+    """The step or class behind what a decorator is given: a user's decorator without brackets is an object."""
+    for inner in ("_my_step", "_flow_cls"):
+        if inner in getattr(target, "__dict__", ()) and not isinstance(target, type):
+            return target.__dict__[inner]
+    return target
+
+
+def _put(name, target, attributes):
+    inner = decorated(target)
+    mark = Mark(name, attributes)
+    if isinstance(inner, type):
+        # Not a list that a base class has.
+        if "_flow_marks" not in inner.__dict__:
+            inner._flow_marks = []
+        inner._flow_marks.append(mark)
+    elif hasattr(inner, "is_step"):
+        inner.decorators.append(mark)
+    return inner
+
+
 def _marker(name):
-    def marker(target=None, *_arguments, **_options):
+    def marker(target=None, *_arguments, **attributes):
         """Leaves what it decorates as it is."""
         if callable(target):
-            return target
-        return lambda target: target
+            return _put(name, target, {})
+        return lambda target: _put(name, target, attributes)
 
-    marker.__name__ = marker.__qualname__ = name
+    marker.__name__ = marker.__qualname__ = marker.mark = name
     return marker
 
 

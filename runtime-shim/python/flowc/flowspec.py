@@ -190,7 +190,20 @@ class FlowSpec:
         )
 
 
-EPHEMERAL = {"_datastore", "_cached_input", "_chosen", "_loaded", "index", "input", "_abc_impl"}
+EPHEMERAL = {
+    "_abc_impl",
+    "_all_marks",
+    "_all_mutators",
+    "_cached_input",
+    "_chosen",
+    "_config_values",
+    "_datastore",
+    "_flow_marks",
+    "_flow_mutators",
+    "_loaded",
+    "index",
+    "input",
+}
 """Attributes of a flow object that are not artifacts."""
 
 

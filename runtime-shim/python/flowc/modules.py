@@ -97,7 +97,24 @@ def _foreign(name):
     """A name of `metaflow` that is not ours."""
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in flowc.LAZY:
+        return getattr(flowc, name)
     return getattr(_load(name), name)
+
+
+def install_configs(module):
+    """Makes pickles of `ConfigValue` find the one class that there is."""
+    if _real is None:
+        for name in ("metaflow.user_configs", module.MODULE):
+            _ours[name] = sys.modules[name] = types.ModuleType(name)
+        sys.modules["metaflow.user_configs"].__path__ = []
+    _share_configs(module)
+
+
+def _share_configs(module):
+    theirs = sys.modules[module.MODULE]
+    for name in ("ConfigValue", "Config", "config_expr", "DelayEvaluator"):
+        setattr(theirs, name, getattr(module, name))
 
 
 class _Submodules:
@@ -124,7 +141,9 @@ def _load(wanted):
         raise AttributeError(wanted)
     import importlib
 
-    del sys.modules["metaflow"]
+    for name in _ours:
+        if name == "metaflow" or name.startswith("metaflow.user_configs"):
+            del sys.modules[name]
     path = sys.path[:]
     # Not the stand-in that is on the path for children.
     sys.path[:] = [entry for entry in path if entry not in FOR_CHILDREN]
@@ -147,9 +166,13 @@ def _load(wanted):
         sys.path += [entry for entry in FOR_CHILDREN if entry in path]
     for name in flowc.__all__:
         setattr(real, name, getattr(flowc, name))
+    for name in flowc.LAZY:
+        setattr(real, name, getattr(flowc, name))
     for name, module in _ours.items():
-        if name != "metaflow":
+        if name != "metaflow" and not name.startswith("metaflow.user_configs"):
             sys.modules[name] = module
             setattr(real, name.partition(".")[2], module)
     _real = real
+    importlib.import_module("metaflow.user_configs.config_parameters")
+    _share_configs(importlib.import_module("flowc.configs"))
     return real

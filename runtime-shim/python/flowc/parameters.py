@@ -42,13 +42,32 @@ class Parameter:
         self.name = name
         self.default = default
         self.help = help
-        self.required = bool(required)
+        self.required = required
         self.separator = separator
-        if type is None:
-            given = default is not None and not callable(default)
-            type = default.__class__ if given else str
-        self.type = type
+        self._declared_type = type
+        self.type = self._type()
+        self.show_default = show_default
         self.kwargs = kwargs
+
+    def _type(self):
+        if self._declared_type is not None:
+            return self._declared_type
+        given = self.default is not None and not callable(self.default)
+        return self.default.__class__ if given else str
+
+    def settle(self, resolved, unpacked):
+        """Evaluates the options that wait for configurations."""
+        options = unpacked(self.kwargs)
+        for name in ("default", "help", "required", "separator", "show_default"):
+            if not getattr(self, name) and name in options:
+                setattr(self, name, options.pop(name))
+            setattr(self, name, resolved(getattr(self, name)))
+        if self._declared_type is None and "type" in options:
+            self._declared_type = options.pop("type")
+        self._declared_type = resolved(self._declared_type)
+        self.required = bool(self.required)
+        self.type = self._type()
+        self.kwargs = options
 
     def __repr__(self):
         return "Parameter(name=%r, default=%r)" % (self.name, self.default)
@@ -133,8 +152,15 @@ def _log(text="", *_arguments, **_options):
     print(text, file=sys.stderr)
 
 
+def context_of(parameter, flow_name, user_name=None, store_kind=None):
+    """What a function is called with that computes a default."""
+    configured = sys.modules.get("flowc.configs")
+    values = dict(configured.values) if configured is not None else {}
+    return ParameterContext(flow_name, user_name, parameter.name, _log, store_kind, values)
+
+
 def _computed(parameter, flow_name, user_name, store_kind):
-    context = ParameterContext(flow_name, user_name, parameter.name, _log, store_kind, {})
+    context = context_of(parameter, flow_name, user_name, store_kind)
     try:
         try:
             value = parameter.default(context, False)

@@ -27,8 +27,12 @@ def main(arguments):
         from . import show
 
         show.main()
+    elif mode == "describe":
+        from . import describe
+
+        describe.main()
     else:
-        sys.stderr.write("usage: harness.py task|zygote, with a socket as standard input; show\n")
+        sys.stderr.write("usage: harness.py task|zygote, with a socket as standard input; show|describe\n")
         sys.exit(2)
 
 

@@ -18,6 +18,10 @@ EXIT_CONFIGURATION = 20
 """The shim's exit code for a task that cannot start as it is configured."""
 
 
+def _as_it_is(value):
+    return value
+
+
 class Outcome:
     """What `finish` will say."""
 
@@ -102,20 +106,32 @@ class Runner:
     def _prepare(self, flow):
         task = self.task
         self._begin(flow)
+        self.configured = "flowc.configs" in sys.modules
+        mutated = False
+        if self.configured:
+            from .mutators import prepare
+
+            mutated = prepare(type(flow), task.get("configs") or {})
         body = getattr(flow, task["step"], None)
         if not callable(body):
             raise Fault(
                 EXIT_CONFIGURATION, "`%s` has no step `%s`" % (task["flow"], task["step"])
             )
         declared = flowspec.declared_parameters(type(flow))
+        if mutated:
+            # As in Metaflow, which then has put the configurations aside.
+            declared.sort(key=lambda each: not each[1].IS_CONFIG_PARAMETER)
         constants = flowspec.declared_constants(type(flow))
         if task.get("start") and task.get("parameters") is not None:
             self.inputs = [self._first_input(flow, declared, constants)]
         if not self.inputs:
             raise Fault(EXIT_CONFIGURATION, "step `%s` was given no inputs" % task["step"])
         first = self.inputs[0]
-        for name, _ in declared:
-            flowspec.make_read_only(type(flow), name, lambda name=name: first.load(name))
+        for name, parameter in declared:
+            wrap = getattr(parameter, "wrap", _as_it_is) if self.configured else _as_it_is
+            flowspec.make_read_only(
+                type(flow), name, lambda name=name, wrap=wrap: wrap(first.load(name))
+            )
         for name, value in constants:
             flowspec.make_read_only(type(flow), name, lambda value=value: value)
         flowspec.make_read_only(type(flow), "_graph_info", lambda: first.load("_graph_info"))
@@ -138,10 +154,18 @@ class Runner:
     def _first_input(self, flow, declared, constants):
         """Stores the pseudo task `_parameters` and returns it as an input."""
         task = self.task
-        values = parameters.values(
-            declared, task["parameters"], task["flow"], task.get("username"), task.get("ds_type")
-        )
+        given = task["parameters"]
         graph_info = dict(task.get("graph_info") or {})
+        values = {}
+        if self.configured:
+            from .inserted import tell
+
+            values.update(type(flow)._config_values)
+            tell(graph_info, type(flow))
+        read = [(name, one) for name, one in declared if not one.IS_CONFIG_PARAMETER]
+        values.update(
+            parameters.values(read, given, task["flow"], task.get("username"), task.get("ds_type"))
+        )
         graph_info["parameters"] = [
             {"name": name, "type": type(parameter).__name__} for name, parameter in declared
         ]
@@ -200,9 +224,9 @@ class Runner:
                 from .timeout import limit
 
                 with limit(task["timeout_s"], task["step"], self.wire):
-                    body(*arguments)
+                    self._run_body(flow, body, arguments)
             else:
-                body(*arguments)
+                self._run_body(flow, body, arguments)
             if variable:
                 setattr(flow, variable, None)
         except Fault as fault:
@@ -225,6 +249,26 @@ class Runner:
                 return
         flow._success = True
         outcome.ok = True
+
+    def _run_body(self, flow, body, arguments):
+        wrappers = getattr(body, "wrappers", None)
+        if not wrappers:
+            body(*arguments)
+            return
+        from . import user_steps
+
+        user_steps.run(
+            body.__func__, flow, body, arguments, lambda options: self._replay(flow, options)
+        )
+
+    def _replay(self, flow, options):
+        """Calls `self.next` in the place of a body that did not."""
+        if not self.targets:
+            return
+        flow._transition = None
+        if not options and self.task.get("variable"):
+            options = {"foreach": self.task["variable"]}
+        flow.next(*[getattr(flow, name) for name in self.targets], **options)
 
     def _caught(self, flow, variable, error):
         wrapped = MetaflowExceptionWrapper(error)

@@ -22,6 +22,7 @@ pub fn flow_ir(plan: &Plan) -> BundleFile {
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
         }),
+        described: plan.described,
         parameters: plan.parameters.iter().map(parameter).collect(),
         steps: plan.steps.iter().map(|(_, one)| step(plan, one)).collect(),
     };

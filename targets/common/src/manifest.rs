@@ -25,6 +25,7 @@ pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
             .map(|(_, one)| (one.name.clone(), step(plan, one)))
             .collect(),
         project: plan.project.as_ref().map(|project| project.name.clone()),
+        configs: plan.configs.clone(),
         graph_info: graph_info::graph_info(plan),
     }
 }

@@ -3,7 +3,7 @@ from metaflow import Config, FlowSpec, step
 
 class Demo(FlowSpec):
     settings = Config("settings", default="settings.json")
-#              ^^^^^^ FC0017 not supported yet
+#              ^^^^^^ FC0017 known only when Python runs
 
     @step
     def start(self):

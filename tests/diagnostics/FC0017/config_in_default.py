@@ -4,7 +4,7 @@ from metaflow import FlowSpec, Parameter, step
 
 class Demo(FlowSpec):
     alpha = Parameter("alpha", default=metaflow.config_expr("settings.alpha"))
-#                                      ^^^^^^^^^^^^^^^^^^^^ FC0017 not supported yet
+#                                      ^^^^^^^^^^^^^^^^^^^^ FC0017 known only when Python runs
 
     @step
     def start(self):

@@ -3,7 +3,7 @@ from metaflow import Config, FlowSpec, Parameter, resources, step
 
 class Demo(FlowSpec):
     settings = Config("settings", default_value='{"cpu": 2}')
-#              ^^^^^^ FC0017 not supported yet
+#              ^^^^^^ FC0017 known only when Python runs
     alpha = Parameter("alpha", default=settings.alpha)
 
     @resources(cpu=settings["cpu"])

@@ -62,7 +62,10 @@ fn constructs() -> Vec<Case> {
         arguments,
         random: Random::Free,
     };
-    vec![flow("inheritance", "InheritanceFlow", &["--alpha", "2"])]
+    vec![
+        flow("inheritance", "InheritanceFlow", &["--alpha", "2"]),
+        flow("mutators", "MutatorsFlow", &["--lines_size", "7"]),
+    ]
 }
 
 /// The folder of the tutorials in the installed package.

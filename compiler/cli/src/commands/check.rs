@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::describe::Given;
 use crate::load::{self, Compilation};
 use crate::{Outcome, output};
 
@@ -24,6 +25,11 @@ pub(crate) struct Args {
     /// How findings are written: for people, one JSON object per line, or as GitHub annotations
     #[arg(long, value_enum, default_value_t = MessageFormat::Text, value_name = "FORMAT")]
     message_format: MessageFormat,
+    #[command(flatten)]
+    given: Given,
+    /// Do not ask Python for what cannot be read of the flow; say where it would have been asked
+    #[arg(long = "static")]
+    statically: bool,
 }
 
 /// How findings are written.
@@ -39,7 +45,8 @@ pub(crate) enum MessageFormat {
 
 /// Checks the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut compilation = Compilation::load(&args.flow)?;
+    let mut compilation =
+        Compilation::load_with(&args.flow, &args.given.statically(args.statically))?;
     let targets = load::targets(&args.target);
     if !targets.is_empty() && compilation.plan.is_some() {
         let prepared = compilation.prepare(args.profile.as_deref())?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::describe::Given;
 use crate::load::{self, Compilation};
 use crate::{Outcome, bundle, output};
 
@@ -29,11 +30,17 @@ pub(crate) struct Args {
     /// Write nothing; compare with what is in the folder and exit 3 if it differs
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    given: Given,
+    /// Do not ask Python for what cannot be read of the flow; say where it would have been asked
+    #[arg(long = "static")]
+    statically: bool,
 }
 
 /// Compiles the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut compilation = Compilation::load(&args.flow)?;
+    let mut compilation =
+        Compilation::load_with(&args.flow, &args.given.statically(args.statically))?;
     let targets = load::targets(&args.target);
     let prepared = compilation.prepare(args.profile.as_deref())?;
     let mut bundles = Vec::new();

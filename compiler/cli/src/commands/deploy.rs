@@ -7,6 +7,7 @@ use flowc_target::deploy::{Action, Change, Deployment, Foreign, Operator};
 use flowc_task::package;
 use serde_json::json;
 
+use crate::describe::Given;
 use crate::load::{Compilation, Prepared};
 use crate::operate::{self, Console, Orchestrator, Where};
 use crate::{Outcome, output, store};
@@ -34,11 +35,13 @@ pub(crate) struct Args {
     /// Write what changed as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    given: Given,
 }
 
 /// Deploys the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut compilation = Compilation::load(&args.flow)?;
+    let mut compilation = Compilation::load_with(&args.flow, &args.given)?;
     let prepared = compilation.prepare(args.place.profile.as_deref())?;
     let files = prepared
         .as_ref()

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Some(flow) = &arguments.flow else {
         anyhow::bail!("name the flow to resume, as in `flowc resume flow.py`");
     };
-    let mut compilation = Compilation::load(flow)?;
+    let mut compilation = Compilation::load_with(flow, &arguments.given()?)?;
     let profile = session::report(&mut compilation)?;
     let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
         return Ok(Outcome::FlowFailed);

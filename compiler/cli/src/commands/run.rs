@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         anyhow::bail!("name the flow to run, as in `flowc run flow.py`");
     };
-    let mut compilation = Compilation::load(flow)?;
+    let mut compilation = Compilation::load_with(flow, &arguments.given()?)?;
     if arguments.help {
         output::data(&help(compilation.plan.as_ref()))?;
         return Ok(Outcome::Fine);

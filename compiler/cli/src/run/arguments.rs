@@ -1,7 +1,12 @@
 //! The command lines of `flowc run` and `flowc resume`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
+use anyhow::Context;
+use serde_json::{Map, Value};
+
+use crate::describe::Given;
+use crate::place::variable;
 use crate::words::{self, GivenValue, Names, OptionRow, positive, text};
 
 /// What was asked for.
@@ -29,6 +34,10 @@ pub(crate) struct Arguments {
     pub(crate) python: Option<OsString>,
     /// `--no-fork`
     pub(crate) no_fork: bool,
+    /// `--config`: names and paths
+    pub(crate) configs: Vec<(String, String)>,
+    /// `--config-value`: names and texts
+    pub(crate) config_values: Vec<(String, String)>,
     /// Values for parameters, in order.
     pub(crate) values: Vec<GivenValue>,
 }
@@ -71,6 +80,18 @@ const NO_FORK: OptionRow = (
     "Start a fresh interpreter for each task instead of forking a warm one",
 );
 
+const CONFIG: OptionRow = (
+    "config",
+    Some("NAME PATH"),
+    "Value of a configuration, read from a file (repeatable)",
+);
+
+const CONFIG_VALUE: OptionRow = (
+    "config-value",
+    Some("NAME JSON"),
+    "Value of a configuration (repeatable)",
+);
+
 /// Options of `flowc run`, with what stands for their value in the help.
 pub(crate) const OPTIONS: &[OptionRow] = &[
     words::PARAM,
@@ -81,6 +102,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     STORE,
     PYTHON,
     NO_FORK,
+    CONFIG,
+    CONFIG_VALUE,
     words::HELP,
 ];
 
@@ -98,6 +121,8 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     STORE,
     PYTHON,
     NO_FORK,
+    CONFIG,
+    CONFIG_VALUE,
     ("help", None, "Show this"),
 ];
 
@@ -123,6 +148,8 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
         match name {
             "run-id-file" => arguments.run_id_file = value,
             "python" => arguments.python = value,
+            "config" => arguments.configs.push(pair(name, value.as_deref())?),
+            "config-value" => arguments.config_values.push(pair(name, value.as_deref())?),
             "no-fork" => arguments.no_fork = true,
             "store" => arguments.store = Some(text(name, value.as_deref())?),
             "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
@@ -139,6 +166,35 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
 }
 
 impl Arguments {
+    /// Configurations of the command line, and those of Metaflow's variables that it does not give.
+    pub(crate) fn given(&self) -> anyhow::Result<Given> {
+        let mut given = [Vec::new(), Vec::new()];
+        let mut known: Vec<&str> = Vec::new();
+        let typed = [&self.configs, &self.config_values];
+        for (pairs, all) in typed.into_iter().zip(&mut given) {
+            for (name, value) in pairs {
+                known.push(name);
+                all.extend([name.clone(), value.clone()]);
+            }
+        }
+        let variables = ["METAFLOW_FLOW_CONFIG", "METAFLOW_FLOW_CONFIG_VALUE"];
+        for (name, all) in variables.into_iter().zip(&mut given) {
+            let Some(text) = variable(name).filter(|text| !text.is_empty()) else {
+                continue;
+            };
+            let values: Map<String, Value> = serde_json::from_str(&text.to_string_lossy())
+                .with_context(|| format!("{name} is no JSON object of configurations"))?;
+            for (config, value) in values {
+                if !known.contains(&config.as_str()) {
+                    let text = value.as_str().map(str::to_owned);
+                    all.extend([config, text.unwrap_or_else(|| value.to_string())]);
+                }
+            }
+        }
+        let [configs, values] = given;
+        Ok(Given::new(configs, values, self.python.clone()))
+    }
+
     /// What to type after `flowc resume` to go on from a run of these arguments, with foreaches as wide as `width` if
     /// that is what it takes.
     pub(crate) fn to_resume(&self, run: &str, width: Option<u32>) -> String {
@@ -165,8 +221,23 @@ impl Arguments {
         if self.no_fork {
             line.push("--no-fork".into());
         }
+        for (option, pairs) in [
+            ("--config", &self.configs),
+            ("--config-value", &self.config_values),
+        ] {
+            for (name, value) in pairs {
+                line.extend([option.into(), name.into(), value.into()]);
+            }
+        }
         words::shown(&line)
     }
+}
+
+/// Both words of an option that takes two.
+fn pair(name: &str, value: Option<&OsStr>) -> anyhow::Result<(String, String)> {
+    let text = text(name, value)?;
+    let (first, second) = text.split_once('=').unwrap_or((&text, ""));
+    Ok((first.to_owned(), second.to_owned()))
 }
 
 #[cfg(test)]
@@ -223,6 +294,20 @@ mod tests {
     }
 
     #[test]
+    fn configurations_are_pairs() {
+        let line = "f.py --config a dir/a.json --config-value b 3 --alpha=1";
+        let arguments = parsed(line).unwrap();
+        assert_eq!(arguments.configs, [("a".into(), "dir/a.json".into())]);
+        assert_eq!(arguments.config_values, [("b".into(), "3".into())]);
+        assert_eq!(values(&arguments), [("alpha", Some("1"))]);
+        let again = arguments.to_resume("7", None);
+        assert!(
+            again.ends_with("--config a dir/a.json --config-value b 3"),
+            "{again}"
+        );
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (line, said) in [
             ("f.py --max-workers 0", "whole number from 1 up"),
@@ -233,6 +318,7 @@ mod tests {
             ("f.py --no-fork=1", "takes no value"),
             ("f.py --param alpha", "NAME=VALUE"),
             ("f.py --max-num-splits 1e3", "not `1e3`"),
+            ("f.py --config settings", "--config needs NAME PATH"),
         ] {
             let error = parsed(line).unwrap_err().to_string();
             assert!(error.contains(said), "{line}: {error}");

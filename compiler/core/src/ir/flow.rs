@@ -40,6 +40,10 @@ pub struct Flow {
     pub decorators: Vec<Decorator>,
     /// Names imported from `metaflow` or `flowc` anywhere in the file, as exported there (not their aliases), sorted.
     pub imported_names: Vec<Spanned<String>>,
+    /// Whether Python was asked for attributes and parameters that cannot be read.
+    pub described: bool,
+    /// Values of the configurations, by name; empty unless Python was asked.
+    pub configs: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Flow {

@@ -43,6 +43,10 @@ pub struct Plan {
     pub imported_names: Vec<String>,
     /// Flow decorators as written, for Metaflow's `_graph_info`.
     pub decorators: Vec<DecoratorInfo>,
+    /// Whether Python was asked for attributes and parameters that cannot be read.
+    pub described: bool,
+    /// Values of the configurations, by name; every task gets them.
+    pub configs: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Plan {

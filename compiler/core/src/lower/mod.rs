@@ -63,6 +63,8 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
         project,
         imported_names: imported_names(flow),
         decorators: decorators(&flow.decorators),
+        described: flow.described,
+        configs: flow.configs.clone(),
     };
     plan.assert_invariants();
     (Some(plan), diagnostics)

@@ -84,6 +84,8 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
         constants: Vec::new(),
         decorators: Vec::new(),
         imported_names: Vec::new(),
+        described: false,
+        configs: serde_json::Map::new(),
     }
 }
 

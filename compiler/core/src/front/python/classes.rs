@@ -448,7 +448,13 @@ pub(super) fn report_unread(context: &mut Context<'_>, lineage: &Lineage<'_>) {
                     .help("derive from `FlowSpec` or from a class of this file by name")
             }
         };
-        context.found.push(finding);
+        // Python tells where the class is; what is made while it runs has no source.
+        let outside = matches!(&unread.meaning, Meaning::Foreign(path) if !path.starts_with('.'));
+        if outside && unread.missing_in.is_none() && context.description.is_none() {
+            context.ask(finding);
+        } else {
+            context.found.push(finding);
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Arguments, Decorator as Node, Expr, Keyword};
 use ruff_text_size::{Ranged, TextRange};
 
+use super::described::UserDecorator;
 use super::known;
-use super::literal::NotLiteral;
+use super::literal::{NotLiteral, Why};
 use super::lower::Context;
 use super::names::{Meaning, Names};
 use crate::diag::suggest::closest;
@@ -36,12 +37,19 @@ pub(super) fn read<'a>(
     context: &mut Context<'a>,
     node: &'a Node,
     place: Place,
+    step: Option<&str>,
 ) -> Option<Decorator> {
     let (named, arguments) = parts(node);
     let span = context.source.span(named);
     let text = context.source.text(named);
     let meaning = context.names.resolve(named);
     let Some(name) = meaning.exported() else {
+        let last = text.rsplit('.').next().unwrap_or(text);
+        context.user_decorators.push(UserDecorator {
+            step: step.map(str::to_owned),
+            name: last.to_owned(),
+            span: context.source.span(&node.expression),
+        });
         foreign(context, &meaning, span, text, place);
         return None;
     };
@@ -124,7 +132,12 @@ fn foreign(context: &mut Context<'_>, meaning: &Meaning<'_>, span: Span, text: &
                 .help("write the decorator itself, as in `@retry(times=3)`")
         }
     };
-    context.found.push(finding);
+    // Python may know what the name means only if something binds it.
+    if matches!(meaning, Meaning::Unbound(_)) && !context.names.star {
+        context.found.push(finding);
+    } else {
+        context.ask(finding);
+    }
 }
 
 /// Of `metaflow.rety` the part after the dot.
@@ -165,7 +178,8 @@ fn read_arguments<'a>(
     let mut read = IndexMap::new();
     for keyword in &arguments.keywords {
         let Some((key, argument)) = read_argument(context, name, keyword) else {
-            complete = false;
+            // Python's answer says what it is.
+            complete &= context.description.is_some();
             continue;
         };
         read.insert(key, argument);
@@ -187,6 +201,8 @@ fn read_argument<'a>(
     let value = context.literal(&keyword.value);
     let value = match value {
         Ok(value) => value,
+        // Only its place is asked for.
+        Err(_) if context.description.is_some() => Literal::None,
         Err(error) => {
             let message = format!("`{name}` of `@{decorator}` is not a literal");
             not_literal(context, &keyword.value, error, Code::FC0012, &message);
@@ -226,9 +242,12 @@ pub(super) fn not_literal<'a>(
     }
     let span = context.source.span(&error.range);
     let help = "write the value itself; what is computed belongs into a parameter or into the body of a step";
-    context
-        .found
-        .push(Diagnostic::error(code, message, span, error.why.text()).help(help));
+    let finding = Diagnostic::error(code, message, span, error.why.text()).help(help);
+    if error.why == Why::Computed {
+        context.ask(finding);
+    } else {
+        context.found.push(finding);
+    }
 }
 
 /// Names of Metaflow that bring configuration from outside into the class.
@@ -238,17 +257,18 @@ pub(super) fn is_config(path: &str) -> bool {
 
 /// Reports a use of `IncludeFile`, `Config` or `config_expr`.
 pub(super) fn config(context: &mut Context<'_>, name: &str, range: TextRange) {
-    context.explained.insert(name.to_owned());
     let span = context.source.span(&range);
-    let message = format!("`{name}` is not supported yet");
-    let help = if name == "IncludeFile" {
-        "add the file to `include` under `[package]` in `flowc.toml` and open it in the `start` step"
-    } else {
-        "write the value itself, or make it a `Parameter`"
-    };
-    context
-        .found
-        .push(Diagnostic::error(Code::FC0017, message, span, "not supported yet").help(help));
+    if name == "IncludeFile" {
+        context.explained.insert(name.to_owned());
+        let message = format!("`{name}` is not supported yet");
+        let help = "add the file to `include` under `[package]` in `flowc.toml` and open it in the `start` step";
+        let finding = Diagnostic::error(Code::FC0017, message, span, "not supported yet");
+        context.found.push(finding.help(help));
+        return;
+    }
+    let message = format!("`{name}` cannot be read statically");
+    let finding = Diagnostic::error(Code::FC0017, message, span, "known only when Python runs");
+    context.ask(finding.help("write the value itself, or make it a `Parameter`"));
 }
 
 struct ConfigFinder<'n, 'a> {

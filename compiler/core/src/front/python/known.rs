@@ -77,6 +77,16 @@ const PROVIDED: &[&str] = &[
     "step",
     "Parameter",
     "JSONType",
+    "Config",
+    "ConfigValue",
+    "config_expr",
+    "FlowMutator",
+    "MutableFlow",
+    "MutableStep",
+    "StepMutator",
+    "USER_SKIP_STEP",
+    "UserStepDecorator",
+    "user_step_decorator",
     "current",
     "retry",
     "timeout",
@@ -113,24 +123,6 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ),
     ("cards", WITHOUT_CARDS),
     ("IncludeFile", WITHOUT_CONFIG),
-    ("Config", WITHOUT_CONFIG),
-    ("config_expr", WITHOUT_CONFIG),
-    (
-        "FlowMutator",
-        "write the decorators on the flow itself until then",
-    ),
-    (
-        "StepMutator",
-        "write the decorators on the steps themselves until then",
-    ),
-    (
-        "user_step_decorator",
-        "call the helper inside the steps until then",
-    ),
-    (
-        "UserStepDecorator",
-        "call the helper inside the steps until then",
-    ),
     (
         "Runner",
         "start the run by `flowc run` in a process of its own until then",
@@ -212,5 +204,5 @@ pub(super) fn is_exported(name: &str) -> bool {
     PROVIDED.contains(&name)
         || find(NOT_YET, name).is_some()
         || find(OTHER_NAMES, name).is_some()
-        || ["IncludeFile", "Config", "config_expr"].contains(&name)
+        || name == "IncludeFile"
 }

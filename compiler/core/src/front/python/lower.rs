@@ -7,6 +7,8 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::classes::{self, Lineage};
 use super::decorators::{self, Place};
+use super::described::{self, UserDecorator};
+use super::description::Description;
 use super::docstring::docstring;
 use super::known;
 use super::literal::{self, NotLiteral};
@@ -31,6 +33,12 @@ pub(super) struct Context<'a> {
     /// Names that the class body which is being read has bound so far, with the values that are plain.
     pub(super) class_names: HashMap<&'a str, Option<Literal>>,
     pub(super) found: Diagnostics,
+    /// What only Python can tell.
+    pub(super) unknown: Diagnostics,
+    /// What Python said, if it was asked.
+    pub(super) description: Option<&'a Description>,
+    /// Decorators of the user's own.
+    pub(super) user_decorators: Vec<UserDecorator>,
     /// Exported names that a finding of their own explains, so that their import needs none.
     pub(super) explained: BTreeSet<String>,
     /// Something was reported that may bring steps, or name the first and last ones, out of our sight.
@@ -40,6 +48,13 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Reports what only Python can tell; nothing if it has been asked, since then its answer counts.
+    pub(super) fn ask(&mut self, finding: Diagnostic) {
+        if self.description.is_none() {
+            self.unknown.push(finding);
+        }
+    }
+
     /// Turns to another file of the flow.
     pub(super) fn enter(&mut self, module: usize) {
         let entered = &self.modules[module];
@@ -60,31 +75,51 @@ impl<'a> Context<'a> {
     }
 }
 
+/// What was understood of a flow.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Whatever could be understood, even if there are errors; `None` if no flow was found, or an error hides all of its steps.
+    pub flow: Option<Flow>,
+    /// Mistakes.
+    pub found: Diagnostics,
+    /// What only Python can tell; errors, unless it is asked.
+    pub unknown: Diagnostics,
+    /// Name of the class, if one was chosen.
+    pub class: Option<String>,
+}
+
 /// Reads the flow of `file`; `class` is the part after the colon in `file.py:Class`.
 ///
 /// Base classes and constants are looked for in the files that the tree holds, the flow's own being at its root.
 /// Returns what could be understood even if there are errors; `None` if no flow was found, or an error hides all of its steps.
 pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Flow>, Diagnostics) {
     let library = Library::gather(&mut Held(tree), file);
-    lower_gathered(tree, &library, class)
+    let mut reading = lower_gathered(tree, &library, class, None);
+    reading.found.extend(reading.unknown);
+    reading.found.sort();
+    (reading.flow, reading.found)
 }
 
 /// As [`lower`], and adds the files that the flow's classes lead to: `fetch` is asked for the text at a path below the root.
+///
+/// `description` is what Python said, if it was asked.
 pub fn read(
     tree: &mut SourceTree,
     file: FileId,
     class: Option<&str>,
+    description: Option<&Description>,
     fetch: &mut dyn FnMut(&str) -> Option<String>,
-) -> (Option<Flow>, Diagnostics) {
+) -> Reading {
     let library = Library::gather(&mut Fetched { tree, fetch }, file);
-    lower_gathered(tree, &library, class)
+    lower_gathered(tree, &library, class, description)
 }
 
 fn lower_gathered(
     tree: &SourceTree,
     library: &Library,
     class: Option<&str>,
-) -> (Option<Flow>, Diagnostics) {
+    description: Option<&Description>,
+) -> Reading {
     let modules = library.link(tree);
     let mut found = Diagnostics::default();
     for file in &library.files {
@@ -96,16 +131,31 @@ fn lower_gathered(
         names: &modules[0].names,
         class_names: HashMap::new(),
         found,
+        unknown: Diagnostics::default(),
+        description,
+        user_decorators: Vec::new(),
         explained: BTreeSet::new(),
         steps_hidden: false,
         configs: BTreeSet::new(),
     };
-    let flow = assemble(&mut context, class);
-    let mut found = context.found;
+    let mut chosen = None;
+    let flow = assemble(&mut context, class, &mut chosen);
+    let Context {
+        mut found,
+        mut unknown,
+        ..
+    } = context;
     // What touches a syntax error is most likely its echo.
-    found.retain(|item| item.code == Code::FC0001 || !touches(item, &modules));
-    found.sort();
-    (flow, found)
+    for list in [&mut found, &mut unknown] {
+        list.retain(|item| item.code == Code::FC0001 || !touches(item, &modules));
+        list.sort();
+    }
+    Reading {
+        flow,
+        found,
+        unknown,
+        class: chosen,
+    }
 }
 
 fn touches(item: &Diagnostic, modules: &[Module<'_>]) -> bool {
@@ -120,7 +170,11 @@ fn touches(item: &Diagnostic, modules: &[Module<'_>]) -> bool {
     })
 }
 
-fn assemble(context: &mut Context<'_>, class: Option<&str>) -> Option<Flow> {
+fn assemble(
+    context: &mut Context<'_>,
+    class: Option<&str>,
+    chosen: &mut Option<String>,
+) -> Option<Flow> {
     // A file that cannot be parsed may have lost its flow with the error; then only the error is shown.
     let before = context.found.clone();
     let Some(lineage) = classes::choose(context, class) else {
@@ -131,6 +185,7 @@ fn assemble(context: &mut Context<'_>, class: Option<&str>) -> Option<Flow> {
         }
         return None;
     };
+    *chosen = Some(lineage.class.class.name.to_string());
     classes::report_unread(context, &lineage);
     let mut flow = shell(context, &lineage);
     for member in members::read(context, &lineage) {
@@ -152,6 +207,9 @@ fn assemble(context: &mut Context<'_>, class: Option<&str>) -> Option<Flow> {
     }
     flow.imported_names
         .sort_by(|left, right| left.value.cmp(&right.value));
+    if let Some(description) = context.description {
+        described::apply(context, &mut flow, description);
+    }
     let broken = |at: &ClassAt<'_>| {
         let body = at.class.range();
         let mut broken = context.modules[at.module].broken.iter();
@@ -189,7 +247,7 @@ fn shell<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Flow {
                 .push(finding.help("remove it; steps are methods"));
             continue;
         }
-        read.extend(decorators::read(context, node, Place::Flow));
+        read.extend(decorators::read(context, node, Place::Flow, None));
     }
     context.enter(lineage.class.module);
     let (source, class) = (context.source, lineage.class.class);
@@ -206,6 +264,8 @@ fn shell<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Flow {
         constants: Vec::new(),
         decorators: read,
         imported_names: Vec::new(),
+        described: false,
+        configs: serde_json::Map::new(),
     }
 }
 

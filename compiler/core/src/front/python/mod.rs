@@ -4,11 +4,16 @@
 //! that the flow's classes lead to, `classes` picks the flow class, `mro` orders its bases,
 //! `members` reads its body by way of `steps`, `transition`, `decorators` and `parameters`, and `lower` puts the flow together.
 //! Whatever is not understood is a diagnostic; the rest is still read.
+//!
+//! What only Python can tell is a diagnostic of its own list ([`Reading::unknown`]). Who may run the file asks the harness,
+//! and reads again with the answer ([`description::Description`]), which `described` puts in the place of what was read.
 
 mod bindings;
 mod classes;
 mod decorators;
 mod depth;
+mod described;
+pub mod description;
 mod docstring;
 mod known;
 mod literal;
@@ -25,5 +30,5 @@ mod steps;
 mod tests;
 mod transition;
 
-pub use lower::{lower, read};
+pub use lower::{Reading, lower, read};
 pub use preload::preload;

@@ -155,7 +155,7 @@ fn unreadable(context: &mut Context<'_>, range: TextRange, message: &str) {
     let span = context.source.span(&range);
     let finding = Diagnostic::error(Code::FC0011, message, span, "known only when Python runs");
     let help = "write the arguments themselves";
-    context.found.push(finding.help(help));
+    context.ask(finding.help(help));
 }
 
 /// A literal of the option's type, or `None` (which is as good as leaving the option out).

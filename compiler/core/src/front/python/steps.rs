@@ -133,7 +133,12 @@ pub(super) fn read<'a>(context: &mut Context<'a>, method: &'a StmtFunctionDef) -
     let mut read = Vec::new();
     for node in &method.decorator_list {
         if matches!(mark(context.names, node), Mark::OnSteps | Mark::Other) {
-            read.extend(decorators::read(context, node, Place::Step));
+            read.extend(decorators::read(
+                context,
+                node,
+                Place::Step,
+                Some(method.name.as_str()),
+            ));
         }
     }
     let transition = transition::read(context, method);

@@ -15,7 +15,9 @@ fn read_files(files: &[(&str, &str)]) -> String {
         fetched.push(path.to_owned());
         Some((*text).to_owned())
     };
-    let (flow, found) = crate::front::python::read(&mut tree, file, None, &mut fetch);
+    let reading = crate::front::python::read(&mut tree, file, None, None, &mut fetch);
+    let (flow, mut found) = (reading.flow, reading.found);
+    found.extend(reading.unknown);
     let mut text = flow.as_ref().map_or_else(|| "no flow\n".to_owned(), dump);
     for (_, step) in flow.iter().flat_map(|flow| flow.steps.iter()) {
         let path = &tree.file(step.span.file).path;

@@ -1,0 +1,128 @@
+//! What Python said of a flow file: the answer of the harness's `describe`.
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::ir::flow::Literal;
+
+/// The version of the answer that this build understands.
+const VERSION: u64 = 1;
+
+/// Attributes, parameters and configurations as Python evaluated them; the graph stays what was read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Description {
+    /// Name of the flow's class.
+    pub flow: String,
+    /// Values of the configurations, by name.
+    pub configs: serde_json::Map<String, Value>,
+    /// Flow decorators, outermost first.
+    pub decorators: Vec<DescribedDecorator>,
+    /// Decorators of each step, outermost first.
+    pub steps: IndexMap<String, Vec<DescribedDecorator>>,
+    /// Parameters by attribute.
+    pub parameters: Vec<DescribedParameter>,
+    /// Texts of modules outside of the source tree that hold base classes, by path below the folder they are imported from.
+    pub sources: IndexMap<String, String>,
+}
+
+/// A decorator of Metaflow's.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DescribedDecorator {
+    /// Name under which Metaflow exports it.
+    pub name: String,
+    /// Named arguments.
+    pub arguments: IndexMap<String, DescribedValue>,
+    /// Full names of the mutators that inserted it, the last one first.
+    pub inserted_by: Option<Vec<String>>,
+}
+
+/// A parameter.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DescribedParameter {
+    /// Attribute of the class.
+    pub attribute: String,
+    /// Name on the command line.
+    pub name: String,
+    /// Name of the type, if one was given.
+    #[serde(rename = "type")]
+    pub ty: Option<String>,
+    /// Default, if it is a value.
+    pub default: Option<DescribedValue>,
+    /// Whether the default is a function.
+    pub computed: bool,
+    /// `help`
+    pub help: Option<String>,
+    /// `required`
+    pub required: bool,
+    /// `separator`
+    pub separator: Option<String>,
+    /// Full names of the mutators that inserted it, the last one first.
+    pub inserted_by: Option<Vec<String>>,
+}
+
+/// A value, or how Python shows one that no target can be told.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DescribedValue {
+    /// As [`literal`] reads it.
+    Value(Value),
+    /// `repr(value)`, cut.
+    Shown(String),
+}
+
+impl DescribedValue {
+    /// The value, or how it is shown.
+    pub fn literal(&self) -> Result<Literal, &str> {
+        match self {
+            Self::Value(value) => Ok(literal(value)),
+            Self::Shown(text) => Err(text),
+        }
+    }
+}
+
+/// Where the user's module failed, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Failure {
+    /// Last line of the traceback.
+    pub said: String,
+    /// Path below the root, if the failure is inside the tree.
+    pub file: Option<String>,
+    /// 1-based.
+    pub line: Option<u32>,
+}
+
+/// Takes an answer apart; the outer error is an answer that is none.
+pub fn parse(text: &str) -> Result<Result<Description, Failure>, serde_json::Error> {
+    let mut answer: Value = serde_json::from_str(text)?;
+    if answer["version"].as_u64() != Some(VERSION) {
+        let said = format!("an answer of version {}, not {VERSION}", answer["version"]);
+        return Err(serde::de::Error::custom(said));
+    }
+    if let Some(error) = answer.get_mut("error") {
+        return serde_json::from_value(error.take()).map(Err);
+    }
+    serde_json::from_value(answer).map(Ok)
+}
+
+/// Dictionaries are `{"pairs": [[key, value], …]}`, so that they keep the author's order.
+fn literal(value: &Value) -> Literal {
+    match value {
+        Value::Null => Literal::None,
+        Value::Bool(value) => Literal::Bool(*value),
+        Value::Number(number) => number.as_i64().map_or_else(
+            || Literal::Float(number.as_f64().unwrap_or_default()),
+            Literal::Int,
+        ),
+        Value::String(text) => Literal::Str(text.clone()),
+        Value::Array(items) => Literal::List(items.iter().map(literal).collect()),
+        Value::Object(object) => {
+            let pairs = object.get("pairs").and_then(Value::as_array);
+            let pairs = pairs.into_iter().flatten().map(|pair| {
+                let name = pair[0].as_str().unwrap_or_default();
+                (name.to_owned(), literal(&pair[1]))
+            });
+            Literal::Dict(pairs.collect())
+        }
+    }
+}

@@ -1,0 +1,213 @@
+"""What Python makes of a flow file: decorators, parameters and configurations, evaluated.
+
+The compiler asks where it cannot tell by reading: the file is executed up to
+the call of its flow, and one JSON text is the answer.
+"""
+
+import json
+import os
+import sys
+
+from . import flowspec, modules
+from .exceptions import MetaflowException, TaskOver
+from .parameters import JSONTypeClass
+
+VERSION = 1
+"""Of the answer."""
+
+
+def main():
+    """Answers the question on standard input; does not return."""
+    question = json.load(sys.stdin)
+    answer_to = os.dup(1)
+    # What the user's module prints is no part of the answer.
+    os.dup2(2, 1)
+    try:
+        answer = Describer(question).describe()
+    except BaseException as error:
+        answer = {"error": _said(error, question["root"])}
+    text = json.dumps(dict(answer, version=VERSION), allow_nan=False)
+    with open(answer_to, "w", encoding="ascii") as file:
+        file.write(text)
+    os._exit(0)
+
+
+class Describer:
+    """One execution of a flow file."""
+
+    def __init__(self, question):
+        self.root = question["root"]
+        self.file = os.path.join(self.root, question["file"])
+        self.name = question["flow"]
+        self.given = question.get("configs") or {}
+        self.met = None
+
+    def describe(self):
+        """The answer."""
+        modules.install()
+        flowspec.takeover = self._take_over
+        module = type(sys)("__main__")
+        module.__dict__.update(__file__=self.file, __builtins__=__builtins__, __spec__=None)
+        sys.modules["__main__"] = module
+        sys.argv[:] = [self.file]
+        sys.path.insert(0, self.root)
+        with open(self.file, "rb") as source:
+            text = source.read()
+        try:
+            exec(compile(text, self.file, "exec", dont_inherit=True), module.__dict__)
+        except TaskOver:
+            pass
+        flow_class = self.met or module.__dict__.get(self.name)
+        flow_class = getattr(flow_class, "_flow_cls", flow_class)
+        if not (isinstance(flow_class, type) and issubclass(flow_class, flowspec.FlowSpec)):
+            raise MetaflowException("the file defines no flow `%s` when it is run" % self.name)
+        return self._of(flow_class)
+
+    def _take_over(self, flow):
+        if type(flow).__name__ == self.name:
+            self.met = type(flow)
+            raise TaskOver
+
+    def _of(self, flow_class):
+        from . import mutators
+
+        declared = flowspec.declared_parameters(flow_class)
+        configs = [each for _, each in declared if each.IS_CONFIG_PARAMETER]
+        unknown = sorted(set(self.given) - {each.name for each in configs})
+        if unknown:
+            raise MetaflowException("the flow has no configuration `%s`" % "`, `".join(unknown))
+        values = {
+            each.name: each.read(self.given.get(each.name), self.root, self.name)
+            for each in configs
+        }
+        for name, value in values.items():
+            _check_json(name, value)
+        mutators.prepare(flow_class, values)
+        steps = mutators.steps_of(flow_class)
+        return {
+            "flow": flow_class.__name__,
+            "configs": values,
+            "decorators": [_mark(mark) for mark in reversed(flow_class._all_marks)],
+            "steps": {
+                name: [_mark(mark) for mark in reversed(function.decorators)]
+                for name, function in steps.items()
+            },
+            "parameters": [
+                _parameter(name, parameter)
+                for name, parameter in flowspec.declared_parameters(flow_class)
+                if not parameter.IS_CONFIG_PARAMETER
+            ],
+            "sources": self._sources(flow_class),
+        }
+
+    def _sources(self, flow_class):
+        """Text of the modules outside of the tree that the flow has classes from."""
+        found = {}
+        for kind in flow_class.__mro__:
+            name = kind.__module__
+            if name.split(".")[0] in ("flowc", "metaflow", "builtins", "abc", "typing"):
+                continue
+            file = getattr(sys.modules.get(name), "__file__", None) or ""
+            if os.path.realpath(file).startswith(os.path.realpath(self.root) + os.sep):
+                continue
+            if name != "__main__" and file.endswith(".py"):
+                with open(file, encoding="utf-8") as source:
+                    text = source.read()
+                inner = "/__init__.py" if os.path.basename(file) == "__init__.py" else ".py"
+                found[name.replace(".", "/") + inner] = text
+        return found
+
+
+def _check_json(name, value):
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise MetaflowException(
+            "the value of config '%s' cannot be kept as JSON: %s" % (name, error)
+        ) from None
+
+
+def _mark(mark):
+    return {
+        "name": mark.name,
+        "arguments": {str(name): _value(value) for name, value in mark.attributes.items()},
+        "inserted_by": mark.inserted_by,
+    }
+
+
+def _parameter(attribute, parameter):
+    default = parameter.default
+    computed = callable(default)
+    return {
+        "attribute": attribute,
+        "name": parameter.name,
+        "type": _type(parameter._declared_type),
+        "default": None if default is None or computed else _value(default),
+        "computed": computed,
+        "help": None if parameter.help is None else str(parameter.help),
+        "required": bool(parameter.required),
+        "separator": parameter.separator,
+        "inserted_by": getattr(parameter, "_inserted_by", None),
+    }
+
+
+def _type(kind):
+    if kind is None:
+        return None
+    if isinstance(kind, JSONTypeClass) or kind is JSONTypeClass:
+        return "json"
+    return getattr(kind, "__name__", None) or repr(kind)
+
+
+def _value(value):
+    """A value that a target can be told, or how Python shows one that none can."""
+    try:
+        return {"value": _literal(value)}
+    except (TypeError, ValueError):
+        return {"shown": repr(value)[:200]}
+
+
+def _literal(value):
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 63:
+            raise ValueError(value)
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError(value)
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_literal(item) for item in value]
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError(value)
+        # As pairs: whoever reads this may sort the keys of objects, and their order is the author's.
+        return {"pairs": [[key, _literal(item)] for key, item in value.items()]}
+    raise TypeError(value)
+
+
+def _said(error, root):
+    """What went wrong, and on which line of the user's."""
+    import traceback
+
+    last = traceback.format_exception_only(type(error), error)[-1].strip()
+    place = None
+    if isinstance(error, SyntaxError) and error.filename:
+        place = (error.filename, error.lineno or 1)
+    else:
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            if _below(frame.f_code.co_filename, root):
+                place = (frame.f_code.co_filename, line)
+    if place is not None and not _below(place[0], root):
+        place = None
+    return {
+        "said": last,
+        "file": place and os.path.relpath(place[0], root).replace(os.sep, "/"),
+        "line": place and place[1],
+    }
+
+
+def _below(path, root):
+    return os.path.abspath(path).startswith(os.path.join(os.path.abspath(root), ""))

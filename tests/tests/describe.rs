@@ -1,0 +1,524 @@
+//! What only Python can tell of a flow: when it is asked, what its answer changes, and what happens if it has none.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use flowc_core::diag::{Diagnostics, render};
+use flowc_core::front::python::{self, description};
+use flowc_core::ir::flow::{Decorator, Flow};
+use flowc_core::source::SourceTree;
+use flowc_tests::{flowc, repo_root, temp_dir};
+use serde_json::{Value, json};
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = temp_dir();
+    for (path, text) in files {
+        let place = folder.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+    folder
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(flowc());
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .env("HOME", folder)
+        .env_remove("VIRTUAL_ENV")
+        .env_remove("METAFLOW_FLOW_CONFIG")
+        .env_remove("METAFLOW_FLOW_CONFIG_VALUE");
+    command
+}
+
+/// What was said, and the exit code.
+fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    format!("{text}exit {}\n", output.status.code().unwrap())
+}
+
+/// A flow of two steps with something around it.
+fn flow(head: &str, around: &str, inside: &str) -> String {
+    format!(
+        "from metaflow import FlowSpec, Parameter, retry, step
+{head}
+{around}
+class Demo(FlowSpec):
+    {inside}
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == \"__main__\":
+    Demo()
+"
+    )
+}
+
+#[test]
+fn static_forbids_asking_and_says_where_it_would_have_been_needed() {
+    let flow = flow("TIMES = int('2')", "", "@retry(times=TIMES)");
+    let folder = folder(&[("flow.py", &flow)]);
+    insta::assert_snapshot!(said(&run(folder.path(), &["check", "--static", "flow.py"])), @r"
+    error[FC0012]: `times` of `@retry` is not a literal
+     --> flow.py:5:18
+      |
+    5 |     @retry(times=TIMES)
+      |                  ^^^^^ only Python could evaluate this
+      |
+      = note: `--static` forbids asking Python
+    help: write the value itself; what is computed belongs into a parameter or into the body of a step
+    exit 1
+    ");
+    // Nobody is asked, so nobody is missed.
+    for (arguments, expected) in [
+        (&["check", "--static", "flow.py"][..], "FC0012"),
+        (&["check", "flow.py"][..], "FC4004"),
+    ] {
+        let output = command(folder.path(), arguments)
+            .env("FLOWC_PYTHON", "/nonexistent/python")
+            .output()
+            .unwrap();
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
+    let compile = ["compile", "--static", "flow.py", "--target", "argo"];
+    assert!(said(&run(folder.path(), &compile)).contains("FC0012"));
+    assert_eq!(
+        said(&run(folder.path(), &["check", "flow.py"])),
+        "     Checked Demo (2 steps)\nexit 0\n"
+    );
+}
+
+#[test]
+fn a_bundle_says_that_python_was_asked() {
+    let source = flow("TIMES = int('2')", "", "@retry(times=TIMES)");
+    let folder = folder(&[
+        ("flow.py", &source),
+        ("plain/flow.py", &flow("", "", "N = 1")),
+    ]);
+    let view = |file: &str| -> Value {
+        let out = folder.path().join("out");
+        let arguments = ["compile", file, "--target", "airflow", "-o", "out"];
+        let output = run(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let text = fs::read_to_string(out.join("flow.ir.json")).unwrap();
+        fs::remove_dir_all(out).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let described = view("flow.py");
+    assert_eq!(described["described"], json!(true));
+    assert_eq!(described["steps"][0]["retries"], json!(2));
+    assert_eq!(view("plain/flow.py").get("described"), None);
+}
+
+#[test]
+fn a_module_that_fails_is_shown_by_its_line_and_its_last_word() {
+    let source = flow("import tools", "", "@retry(times=tools.times())");
+    let files = [
+        ("flow.py", source.as_str()),
+        ("tools.py", "def times():\n    return int('many')\n"),
+    ];
+    let broken = folder(&files);
+    insta::assert_snapshot!(said(&run(broken.path(), &["check", "flow.py"])), @r"
+    error[FC0026]: the flow file fails when Python runs it: ValueError: invalid literal for int() with base 10: 'many'
+     --> tools.py:2:5
+      |
+    2 |     return int('many')
+      |     ^^^^^^^^^^^^^^^^^^ while this line was run
+      |
+     ::: flow.py:5:18
+      |
+    5 |     @retry(times=tools.times())
+      |                  ------------- Python was asked because of this
+      |
+    help: mend the file, or write the values that cannot be read as literals
+    exit 1
+    ");
+    let missing = folder(&[(
+        "flow.py",
+        &source.replace("import tools", "import tools_of_nobody as tools"),
+    )]);
+    let text = said(&run(missing.path(), &["check", "flow.py"]));
+    assert!(text.contains("No module named 'tools_of_nobody'"), "{text}");
+    assert!(text.contains("--> flow.py:2:1"), "{text}");
+    assert!(!text.contains("Traceback"), "{text}");
+    let dying = flow("import os\nos._exit(3)", "", "@retry(times=int('2'))");
+    let dying = folder(&[("flow.py", &dying)]);
+    let text = said(&run(dying.path(), &["check", "flow.py"]));
+    assert!(
+        text.contains("FC0026") && text.contains("exit status: 3"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_the_module_prints_is_no_part_of_the_answer() {
+    let source = flow(
+        "import os\nprint('hello')\nos.write(1, b'raw')",
+        "",
+        "@retry(times=int('2'))",
+    );
+    let folder = folder(&[("flow.py", &source)]);
+    let output = run(folder.path(), &["check", "flow.py"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+#[test]
+fn a_flow_that_changes_is_refused() {
+    for (head, value) in [
+        ("import random", "random.random()"),
+        ("import time", "time.time()"),
+        ("import uuid", "str(uuid.uuid4())"),
+        ("import os", "os.getpid()"),
+        ("", "' '.join({'a', 'b', 'c', 'd', 'e', 'f', 'g'})"),
+    ] {
+        let inside = format!("alpha = Parameter(\"alpha\", default={value})");
+        let folder = folder(&[("flow.py", &flow(head, "", &inside))]);
+        let text = said(&run(folder.path(), &["check", "flow.py"]));
+        assert!(text.contains("error[FC0027]"), "{value}: {text}");
+        assert!(
+            text.contains("what differs: parameters 0 default"),
+            "{text}"
+        );
+    }
+    // The environment is not that of whoever compiles.
+    let inside = "alpha = Parameter(\"alpha\", default=os.environ.get(\"SECRET\", \"unset\"))";
+    let folder = folder(&[("flow.py", &flow("import os", "", inside))]);
+    let arguments = ["compile", "flow.py", "--target", "airflow", "-o", "out"];
+    let output = command(folder.path(), &arguments)
+        .env("SECRET", "hush")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let view = fs::read_to_string(folder.path().join("out/flow.ir.json")).unwrap();
+    assert!(
+        view.contains("\"unset\"") && !view.contains("hush"),
+        "{view}"
+    );
+}
+
+#[test]
+fn steps_are_those_that_were_read() {
+    let lost = "def plain(function):\n    return lambda self: function(self)\n";
+    let folder = folder(&[
+        ("lost.py", &flow(lost, "", "@plain")),
+        (
+            "kept.py",
+            &flow(
+                "import functools\ndef kept(function):\n    @functools.wraps(function)\n    def wrapped(self): return function(self)\n    return wrapped\n",
+                "",
+                "@kept",
+            ),
+        ),
+        (
+            "added.py",
+            &flow(
+                "@step\ndef extra(self): pass\ndef add(cls):\n    cls.extra = extra\n    return cls\n",
+                "@add",
+                "",
+            ),
+        ),
+    ]);
+    insta::assert_snapshot!(said(&run(folder.path(), &["check", "lost.py"])), @r"
+    error[FC0028]: `start` is no step once Python has run the file
+     --> lost.py:9:9
+      |
+    9 |     def start(self):
+      |         ^^^^^ a decorator or a mutator makes something else of it
+      |
+    help: decorators of a step must hand on the function that `@step` marked
+    exit 1
+    ");
+    let text = said(&run(folder.path(), &["check", "kept.py"]));
+    assert!(text.contains("Checked Demo"), "{text}");
+    let text = said(&run(folder.path(), &["check", "added.py"]));
+    assert!(
+        text.contains("FC0028") && text.contains("`extra` exists only once"),
+        "{text}"
+    );
+}
+
+#[test]
+fn values_that_no_target_can_be_told_are_refused_where_they_stand() {
+    let source = flow(
+        "import datetime",
+        "",
+        "@retry(times=datetime.timedelta(days=1))",
+    );
+    let folder = folder(&[("flow.py", &source)]);
+    let text = said(&run(folder.path(), &["check", "flow.py"]));
+    assert!(
+        text.contains("error[FC0012]") && text.contains("flow.py:5:18"),
+        "{text}"
+    );
+    assert!(text.contains("datetime.timedelta(days=1)"), "{text}");
+}
+
+/// A mutator that inserts a decorator with a wrong value, and one that Metaflow does not have.
+const INSERTS: &str = "from metaflow import FlowMutator, StepMutator
+class Many(StepMutator):
+    def mutate(self, mutable_step):
+        mutable_step.add_decorator(retry, deco_kwargs={\"times\": 99})
+class Cards(FlowMutator):
+    def pre_mutate(self, mutable_flow):
+        for _, one in mutable_flow.steps:
+            one.add_decorator(\"card\")
+";
+
+#[test]
+fn what_was_inserted_is_shown_at_its_mutator() {
+    let folder = folder(&[
+        ("step.py", &flow(INSERTS, "", "@Many")),
+        ("flow.py", &flow(INSERTS, "@Cards()", "")),
+    ]);
+    let text = said(&run(folder.path(), &["check", "step.py"]));
+    assert!(
+        text.contains("error[FC0206]") && text.contains("step.py:13:6"),
+        "{text}"
+    );
+    let text = said(&run(folder.path(), &["check", "flow.py"]));
+    assert!(
+        text.contains("error[FC0014]") && text.contains("flow.py:11:2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_base_class_outside_the_tree_is_read_where_it_is() {
+    let outside = folder(&[(
+        "company/flows.py",
+        "from metaflow import FlowSpec, Parameter, step
+class Base(FlowSpec):
+    alpha = Parameter(\"alpha\", default=0.5)
+    @step
+    def start(self):
+        self.next(self.end)
+",
+    )]);
+    let folder = folder(&[(
+        "flow.py",
+        "from company.flows import Base
+from metaflow import step
+class Demo(Base):
+    @step
+    def end(self):
+        assert self.alpha == 2
+if __name__ == \"__main__\":
+    Demo()
+",
+    )]);
+    let with = |arguments: &[&str]| {
+        let mut command = command(folder.path(), arguments);
+        said(&command.env("PYTHONPATH", outside.path()).output().unwrap())
+    };
+    let text = with(&["check", "flow.py"]);
+    assert!(text.contains("Checked Demo (2 steps)"), "{text}");
+    let text = with(&["run", "flow.py", "--store", "runs", "--alpha", "2"]);
+    assert!(text.contains("Finished Demo"), "{text}");
+    let text = with(&["check", "--static", "flow.py"]);
+    assert!(text.contains("error[FC0010]"), "{text}");
+}
+
+const CONFIGURED: &str = "
+from metaflow import Config, FlowSpec, resources, step
+class Demo(FlowSpec):
+    size = Config(\"size\", required=True)
+    mode = Config(\"mode\", default=\"mode.json\")
+    @resources(cpu=size.cpu)
+    @step
+    def start(self):
+        assert self.mode.name == \"fast\", self.mode
+        self.cpu = self.size.cpu
+        self.next(self.end)
+    @step
+    def end(self):
+        print(\"cpu\", self.cpu)
+if __name__ == \"__main__\":
+    Demo()
+";
+
+#[test]
+fn configurations_come_from_the_command_line_the_variables_or_the_tree() {
+    let folder = folder(&[
+        ("flow.py", CONFIGURED),
+        ("mode.json", "{\"name\": \"fast\"}"),
+        ("big.json", "{\"cpu\": 4}"),
+    ]);
+    let compiled = |arguments: &[&str]| {
+        let mut all = vec![
+            "compile",
+            "flow.py",
+            "--target",
+            "step-functions",
+            "-o",
+            "out",
+        ];
+        all.extend(arguments);
+        let output = run(folder.path(), &all);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let read = |name: &str| fs::read_to_string(folder.path().join("out").join(name)).unwrap();
+        let view: Value = serde_json::from_str(&read("flow.ir.json")).unwrap();
+        let cpu = view["steps"][0]["resources"]["cpu_milli"].clone();
+        (cpu, read("state-machine.asl.json"))
+    };
+    let (cpu, first) = compiled(&["--config-value", "size", "{\"cpu\": 2}"]);
+    assert_eq!(cpu, json!(2000));
+    let (cpu, _) = compiled(&["--config", "size", "big.json"]);
+    assert_eq!(cpu, json!(4000));
+    // The values are part of the code package, and of its name.
+    let (cpu, other) = compiled(&["--config-value", "size", "{\"cpu\": 2, \"more\": 1}"]);
+    assert_eq!(cpu, json!(2000));
+    assert_ne!(first, other);
+
+    let missing = said(&run(folder.path(), &["check", "flow.py"]));
+    assert!(
+        missing.contains("FC0026") && missing.contains("missing configuration for 'size'"),
+        "{missing}"
+    );
+    let arguments = ["check", "flow.py", "--config-value", "seize", "{}"];
+    let unknown = said(&run(folder.path(), &arguments));
+    assert!(unknown.contains("no configuration `seize`"), "{unknown}");
+
+    let arguments = [
+        "run", "flow.py", "--store", "runs", "--config", "size", "big.json",
+    ];
+    let output = run(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(
+        said(&output).contains("cpu 4")
+            || String::from_utf8_lossy(&output.stdout).contains("cpu 4"),
+        "{}",
+        said(&output)
+    );
+    let output = command(folder.path(), &["run", "flow.py", "--store", "runs"])
+        .env("METAFLOW_FLOW_CONFIG_VALUE", "{\"size\": {\"cpu\": 3}}")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // Compiling does not read the environment.
+    let output = command(folder.path(), &["check", "flow.py"])
+        .env("METAFLOW_FLOW_CONFIG_VALUE", "{\"size\": {\"cpu\": 3}}")
+        .output()
+        .unwrap();
+    assert!(
+        said(&output).contains("missing configuration"),
+        "{}",
+        said(&output)
+    );
+}
+
+/// The flows whose every part can be read, and what Python makes of them.
+#[test]
+fn static_front_end_and_python_give_the_same_flow() {
+    let mut compared = 0;
+    for file in flow_files() {
+        let (tree, reading) = read(&file, None);
+        if !reading.unknown.is_empty() || reading.found.has_errors() {
+            continue;
+        }
+        let class = reading.class.clone().unwrap();
+        let text = ask(&file, &class);
+        let description = description::parse(&text)
+            .unwrap()
+            .unwrap_or_else(|why| panic!("{}: {why:?}", file.display()));
+        let (other_tree, described) = read(&file, Some(&description));
+        assert_no(&other_tree, &described.found);
+        assert_no(&tree, &reading.unknown);
+        let (left, right) = (
+            shape(&reading.flow.unwrap()),
+            shape(&described.flow.unwrap()),
+        );
+        assert_eq!(left, right, "{}", file.display());
+        compared += 1;
+    }
+    assert!(compared >= 5, "only {compared} flows were compared");
+}
+
+fn assert_no(tree: &SourceTree, found: &Diagnostics) {
+    assert!(
+        found.is_empty(),
+        "{}",
+        render::text(tree, found, render::Colour::Never)
+    );
+}
+
+/// The examples and the tests' flows.
+fn flow_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in ["examples", "tests/flows"] {
+        for entry in fs::read_dir(repo_root().join(folder)).unwrap() {
+            let file = entry.unwrap().path().join("flow.py");
+            if file.is_file() {
+                files.push(file);
+            }
+        }
+    }
+    files.push(repo_root().join("targets/common/tests/graph_info/flow.py"));
+    files.sort();
+    files
+}
+
+fn read(
+    file: &Path,
+    description: Option<&description::Description>,
+) -> (SourceTree, python::Reading) {
+    let root = file.parent().unwrap();
+    let mut tree = SourceTree::default();
+    let id = tree.add("flow.py", fs::read_to_string(file).unwrap());
+    let mut fetch = |path: &str| fs::read_to_string(root.join(path)).ok();
+    let reading = python::read(&mut tree, id, None, description, &mut fetch);
+    (tree, reading)
+}
+
+/// The harness' answer for a file.
+fn ask(file: &Path, class: &str) -> String {
+    let harness = repo_root().join("runtime-shim/python/flowc/harness.py");
+    let mut child = Command::new(flowc_tests::metaflow_python())
+        .arg(harness)
+        .arg("describe")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let question = json!({"root": file.parent().unwrap(), "file": "flow.py", "flow": class});
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(question.to_string().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Everything that Python could have another opinion of, with its spans.
+fn shape(flow: &Flow) -> String {
+    let decorators = |list: &[Decorator]| format!("{list:#?}");
+    let mut parts = vec![
+        decorators(&flow.decorators),
+        format!("{:#?}", flow.parameters),
+        format!("{:#?}", flow.constants),
+    ];
+    for (_, step) in flow.steps.iter() {
+        parts.push(step.name.value.clone());
+        parts.push(decorators(&step.decorators));
+    }
+    parts.join("\n")
+}
