@@ -86,17 +86,17 @@ async fn run_task(
     launcher: &Interpreter,
     stop: signals::Stop,
 ) -> TaskReport {
-    let step = request.manifest.steps.get(&request.step);
-    let repeats = step.filter(|step| step.repeats);
+    let definition = request.manifest.steps.get(&request.step);
+    let repeats = definition.filter(|definition| definition.repeats);
     loop {
         let report = task::run(store, request, launcher, &Tee, stop.clone()).await;
         let again = report.may_retry && report.exit == Exit::UserFailure;
-        let Some(step) = repeats.filter(|_| again) else {
+        let Some(definition) = repeats.filter(|_| again) else {
             return report;
         };
         let mut stopped = stop.clone();
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(step.retry_delay_s.into())) => {}
+            () = tokio::time::sleep(Duration::from_secs(definition.retry_delay_s.into())) => {}
             _ = stopped.requested(Urgency::Soon) => return report,
         }
     }

@@ -133,8 +133,8 @@ pub async fn run(
     observer: &dyn Observer,
     stop: Stop,
 ) -> TaskReport {
-    let step = request.manifest.steps.get(&request.step);
-    let report = if step.is_some_and(|step| step.repeats) {
+    let definition = request.manifest.steps.get(&request.step);
+    let report = if definition.is_some_and(|step| step.repeats) {
         iterations::run(store, request, launcher, observer, stop).await
     } else {
         run_one(store, request, launcher, observer, stop).await

@@ -74,7 +74,7 @@ impl FromStr for TaskId {
             None => (rest, None),
         };
         let index = match path.strip_prefix('-') {
-            Some("") | Some("-") => return Err(InvalidIndexPath),
+            Some("" | "-") => return Err(InvalidIndexPath),
             Some(path) => path.parse()?,
             None if path.is_empty() => IndexPath::root(),
             None => return Err(InvalidIndexPath),

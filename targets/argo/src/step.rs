@@ -53,7 +53,7 @@ pub(crate) fn template(
         inputs: looped.then(|| parameters([Parameter { name: INDEX.to_owned(), ..Parameter::default() }])),
         outputs: matches!(step.kind, StepKind::Foreach { .. }).then(count_output),
         retry_strategy: Some(retry_strategy(step)),
-        active_deadline_seconds: step.timeout_s.map(|seconds| seconds.saturating_add(TIMEOUT_MARGIN_S)),
+        active_deadline_seconds: step.longest_s().map(|seconds| seconds.saturating_add(TIMEOUT_MARGIN_S)),
         service_account_name: attributes.checked("service_account", profile::is_object_name),
         node_selector: attributes.node_selector(),
         tolerations: attributes.tolerations(),

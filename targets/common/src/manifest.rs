@@ -77,7 +77,11 @@ fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
     };
     let condition = match &step.kind {
         StepKind::Switch { condition, .. } => Some(condition.clone()),
-        _ => None,
+        StepKind::Linear
+        | StepKind::Split { .. }
+        | StepKind::Foreach { .. }
+        | StepKind::Join { .. }
+        | StepKind::End => None,
     };
     manifest::Step {
         kind: step_kind(&step.kind),

@@ -82,20 +82,37 @@ pub(crate) struct Map {
     pub(crate) then: Then,
 }
 
-/// Where to go on, by a condition in `JSONata`.
+/// Where to go on; without a default, data that fits no case ends the execution with an error.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Choice {
-    pub(crate) query_language: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) query_language: Option<&'static str>,
     pub(crate) choices: Vec<Case>,
-    pub(crate) default: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Case {
-    pub(crate) condition: &'static str,
+    #[serde(flatten)]
+    pub(crate) test: Test,
     pub(crate) next: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Test {
+    /// In `JSONata`.
+    #[serde(rename_all = "PascalCase")]
+    Condition { condition: &'static str },
+    /// In `JSONPath`.
+    #[serde(rename_all = "PascalCase")]
+    Equals {
+        variable: &'static str,
+        string_equals: String,
+    },
 }
 
 /// What becomes of a state's result; the data that flows on never grows with a fan-out.

@@ -9,6 +9,7 @@ use flowc_target::Profile;
 use flowc_target::profile::ForeachMode;
 
 use crate::overlap;
+use crate::ways::Ways;
 
 /// Events of one execution (Step Functions, "Quotas", maximum execution history).
 pub(crate) const EVENTS_MAX: u32 = 25_000;
@@ -27,6 +28,8 @@ const PARALLEL: u32 = 4;
 const INLINE_MAP: u32 = 6;
 /// Entered, started, the map run started and succeeded, succeeded, exited.
 const DISTRIBUTED_MAP: u32 = 6;
+/// Entered, exited.
+const CHOICE: u32 = 2;
 /// Those of `overlap = "skip"`: two choices and a request.
 const OVERLAP: u32 = 2 + 2 + REQUEST;
 
@@ -78,22 +81,39 @@ impl Counter<'_> {
         self.longest = self.longest.max(events);
     }
 
+    /// The longest way through a region.
     fn region(&mut self, region: &Region, depth: usize) -> u32 {
-        region.nodes.iter().fold(0_u32, |sum, node| {
-            sum.saturating_add(match node {
-                Node::Step(step) => JOB + RETRY * self.plan.steps[*step].restarts(),
-                Node::Parallel { branches, .. } => branches.iter().fold(PARALLEL, |sum, branch| {
-                    sum.saturating_add(self.region(branch, depth))
-                }),
-                Node::Map { body, .. } if self.inline || depth > 0 => {
-                    (REQUEST + INLINE_MAP).saturating_add(self.region(body, depth + 1))
-                }
-                Node::Map { body, .. } => {
-                    self.execution(body, 0, depth + 1);
-                    DISTRIBUTED_MAP
-                }
-            })
-        })
+        let ways = Ways::new(self.plan, region);
+        let mut longest = vec![0_u32; region.nodes.len()];
+        for (place, node) in region.nodes.iter().enumerate().rev() {
+            let behind = ways.after(place).map(|next| longest[next]).max();
+            longest[place] = self.node(node, depth).saturating_add(behind.unwrap_or(0));
+        }
+        longest.first().copied().unwrap_or(0)
+    }
+
+    fn node(&mut self, node: &Node, depth: usize) -> u32 {
+        match node {
+            Node::Step(step) => {
+                let step = &self.plan.steps[*step];
+                let switch = if step.is_switch() {
+                    REQUEST + CHOICE
+                } else {
+                    0
+                };
+                JOB + RETRY * step.restarts() + switch
+            }
+            Node::Parallel { branches, .. } => branches.iter().fold(PARALLEL, |sum, branch| {
+                sum.saturating_add(self.region(branch, depth))
+            }),
+            Node::Map { body, .. } if self.inline || depth > 0 => {
+                (REQUEST + INLINE_MAP).saturating_add(self.region(body, depth + 1))
+            }
+            Node::Map { body, .. } => {
+                self.execution(body, 0, depth + 1);
+                DISTRIBUTED_MAP
+            }
+        }
     }
 }
 

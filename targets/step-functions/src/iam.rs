@@ -98,13 +98,22 @@ fn state_machine(facts: &Facts<'_>) -> Vec<Value> {
     if overlap::is_skipped(facts.plan, &facts.options.profile) {
         statements.push(allow(&["states:ListExecutions"], &[machine_arn(facts)]));
     }
+    let mut read = Vec::new();
+    if has_foreach(&facts.plan.root) {
+        read.push(object("*/split.json"));
+    }
+    if facts.plan.steps.iter().any(|(_, step)| step.is_switch()) {
+        read.push(object("*/choice.json"));
+    }
+    if !read.is_empty() {
+        statements.push(allow(&["s3:GetObject"], &read));
+    }
     if has_foreach(&facts.plan.root) {
         let name = names::state_machine_name(facts.plan);
         let executions = [
             place.states("execution", &format!("{name}:*")),
             place.states("execution", &format!("{name}/*")),
         ];
-        statements.push(allow(&["s3:GetObject"], &[object("*/split.json")]));
         // A distributed map starts its children as executions of the same machine.
         statements.push(allow(&["states:StartExecution"], &[machine_arn(facts)]));
         statements.push(allow(

@@ -165,7 +165,7 @@ impl<'a> JobDefinitions<'a> {
             kind: "container".to_owned(),
             container_properties: self.container(step),
             retry_strategy: retry_strategy(),
-            timeout: step.timeout_s.map(|seconds| Timeout {
+            timeout: step.longest_s().map(|seconds| Timeout {
                 attempt_duration_seconds: seconds
                     .saturating_add(TIMEOUT_MARGIN_S)
                     .max(TIMEOUT_MIN_S),

@@ -26,6 +26,8 @@ mod names;
 mod overlap;
 mod schedule;
 mod states;
+mod ways;
+
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +44,8 @@ pub struct StepFunctions;
 /// What it can do.
 pub const CAPABILITIES: Capabilities = Capabilities {
     nested_foreach: true,
+    switch: true,
+    loops: true,
     schedule: true,
     gpu: true,
     shared_memory: true,

@@ -7,7 +7,7 @@ use flowc_target::Profile;
 use flowc_target::profile::Overlap;
 use serde_json::json;
 
-use crate::asl::{Case, Choice, ResultRule, State, Task, Then, patience};
+use crate::asl::{Case, Choice, ResultRule, State, Task, Test, Then, patience};
 use crate::names::{self, Place};
 
 /// Input of scheduled executions where it matters; names that begin with `flowc_` are ours.
@@ -36,12 +36,12 @@ pub(crate) fn states(plan: &Plan, place: &Place<'_>, next: &str) -> [(&'static s
     const SKIPPED: &str = "flowc-skipped";
     let choice = |condition, then: &str| {
         State::Choice(Choice {
-            query_language: "JSONata",
+            query_language: Some("JSONata"),
             choices: vec![Case {
-                condition,
+                test: Test::Condition { condition },
                 next: then.to_owned(),
             }],
-            default: next.to_owned(),
+            default: Some(next.to_owned()),
         })
     };
     let running = Task {

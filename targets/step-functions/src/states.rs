@@ -3,7 +3,7 @@
 //! The data that flows through the machine is `{"run": …}`, inside a foreach also `"index"`: constant in size.
 
 use flowc_core::ir::plan::{Node, Plan, PlanStep, Region, StepId};
-use flowc_protocol::{environment, split};
+use flowc_protocol::{choice, environment, split};
 use flowc_target::Options;
 use flowc_target::profile::{ForeachMode, RemoteStore};
 use indexmap::IndexMap;
@@ -11,11 +11,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::asl::{
-    Map, Parallel, ProcessorConfig, ResultRule, Retrier, Scope, State, Task, Then, patience,
+    Case, Choice, Map, Parallel, ProcessorConfig, ResultRule, Retrier, Scope, State, Task, Test,
+    Then, patience,
 };
 use crate::jobs::JobDefinitions;
 use crate::names::{self, Place};
 use crate::overlap;
+use crate::ways::Ways;
 
 /// Name of the state that puts the execution's input into the store; no step can be called so.
 const INPUT_STATE: &str = "flowc-input";
@@ -110,10 +112,14 @@ impl States<'_> {
     /// The states of a region, `depth` open foreaches deep.
     fn scope(&mut self, region: &Region, depth: usize) -> Scope {
         let mut scope = Scope::default();
+        let ways = Ways::new(self.plan, region);
         for (place, node) in region.nodes.iter().enumerate() {
-            let then = match region.nodes.get(place + 1) {
-                Some(next) => Then::Next(self.first_state(next, depth)),
-                None => Then::End(true),
+            let then = match (node, ways.after(place).next()) {
+                (Node::Step(id), _) if self.plan.steps[*id].is_switch() => {
+                    Then::Next(self.state_name(*id, "-choice"))
+                }
+                (_, Some(next)) => Then::Next(self.first_state(&region.nodes[next], depth)),
+                (_, None) => Then::End(true),
             };
             if place == 0 {
                 scope.start_at = self.first_state(node, depth);
@@ -154,6 +160,7 @@ impl States<'_> {
             Node::Step(step) => {
                 let state = self.step(*step, then);
                 states.insert(name, state);
+                self.switch(*step, depth, states);
             }
             Node::Parallel { branches, .. } => {
                 let branches = branches
@@ -178,6 +185,42 @@ impl States<'_> {
                 states.insert(name, state);
             }
         }
+    }
+
+    /// What a switch chose lies in the store: one state reads it, the next goes on there.
+    fn switch(&self, id: StepId, depth: usize, states: &mut IndexMap<String, State>) {
+        let step = &self.plan.steps[id];
+        if !step.is_switch() {
+            return;
+        }
+        let choose = self.state_name(id, "-switch");
+        let read = State::Task(Box::new(Task {
+            query_language: None,
+            resource: self.place.integration("aws-sdk:s3:getObject"),
+            parameters: Some(self.object(id, depth, choice::FILE_NAME)),
+            arguments: None,
+            retry: vec![patience(&["States.TaskFailed"])],
+            result: ResultRule {
+                result_selector: Some(json!({"made.$": "States.StringToJson($.Body)"})),
+                result_path: Some("$.choice".into()),
+                ..ResultRule::default()
+            },
+            then: Then::Next(choose.clone()),
+        }));
+        states.insert(self.state_name(id, "-choice"), read);
+        let case = |next: &StepId| Case {
+            test: Test::Equals {
+                variable: "$.choice.made.next",
+                string_equals: self.plan.steps[*next].name.clone(),
+            },
+            next: self.state_name(*next, ""),
+        };
+        let choice = State::Choice(Choice {
+            query_language: None,
+            choices: step.next.iter().map(case).collect(),
+            default: None,
+        });
+        states.insert(choose, choice);
     }
 
     /// One step is one job.
@@ -234,7 +277,7 @@ impl States<'_> {
         let item_reader = json!({
             "Resource": self.place.integration("s3:getObject"),
             "ReaderConfig": {"InputType": "JSON"},
-            "Parameters": self.split_object(split, depth),
+            "Parameters": self.object(split, depth, split::FILE_NAME),
         });
         State::Map(Box::new(Map {
             item_reader: Some(item_reader),
@@ -252,7 +295,7 @@ impl States<'_> {
         State::Task(Box::new(Task {
             query_language: None,
             resource: self.place.integration("aws-sdk:s3:getObject"),
-            parameters: Some(self.split_object(split, depth)),
+            parameters: Some(self.object(split, depth, split::FILE_NAME)),
             arguments: None,
             retry: vec![patience(&["States.TaskFailed"])],
             result: ResultRule {
@@ -290,18 +333,14 @@ impl States<'_> {
         }))
     }
 
-    /// Where the splitting task left its children's index paths.
-    fn split_object(&self, split: StepId, depth: usize) -> Value {
-        let (flow, step) = (&self.plan.flow, &self.plan.steps[split].name);
+    /// An object that a task left in its folder.
+    fn object(&self, step: StepId, depth: usize, file: &str) -> Value {
+        let (flow, step) = (&self.plan.flow, &self.plan.steps[step].name);
         let key = if depth == 0 {
-            let key = self
-                .store
-                .key(&format!("{flow}/{{}}/{step}/t/{}", split::FILE_NAME));
+            let key = self.store.key(&format!("{flow}/{{}}/{step}/t/{file}"));
             format!("States.Format('{key}', $.run)")
         } else {
-            let key = self
-                .store
-                .key(&format!("{flow}/{{}}/{step}/t-{{}}/{}", split::FILE_NAME));
+            let key = self.store.key(&format!("{flow}/{{}}/{step}/t-{{}}/{file}"));
             format!("States.Format('{key}', $.run, $.index)")
         };
         json!({"Bucket": self.store.bucket, "Key.$": key})

@@ -191,11 +191,11 @@ fn no_self(tree: &SourceTree, step: &Step) -> Diagnostic {
 /// called `end` that does.
 fn check_marks(graph: &Graph, diagnostics: &mut Diagnostics) -> Option<Span> {
     let mut called_end = None;
-    let ends: [(&str, fn(&Step) -> Option<Span>); 2] = [
-        (START, |step| step.marks.start),
-        (END, |step| step.marks.end),
-    ];
-    for (word, mark) in ends {
+    for word in [START, END] {
+        let mark = |step: &Step| match word {
+            START => step.marks.start,
+            _ => step.marks.end,
+        };
         let marked: Vec<(&Step, Span)> = graph
             .steps()
             .filter_map(|(_, step)| Some((step, mark(step)?)))

@@ -115,6 +115,13 @@ impl PlanStep {
         matches!(self.kind, StepKind::Switch { repeats: true, .. })
     }
 
+    /// Seconds of user code after which a container must be stuck, where that is known: a step that repeats runs many
+    /// tasks in one container, each with its own timeout.
+    #[must_use]
+    pub fn longest_s(&self) -> Option<u32> {
+        self.timeout_s.filter(|_| !self.repeats())
+    }
+
     /// How often a task that ran user code may be started again: for each retry, and once more where `@catch` has to
     /// take the loss of the last process that ran it.
     #[must_use]

@@ -15,15 +15,17 @@ pub(super) fn nest(steps: &Arena<PlanStep>) -> Region {
     for (id, step) in steps.iter() {
         let branch = branch_of(steps, id, step, &branches);
         branches.push(branch);
-        if let StepKind::Join { split } = step.kind {
-            let node = close(steps, split, id, &mut regions);
-            regions.entry(branch).or_default().nodes.push(node);
-        }
-        regions
-            .entry(branch)
-            .or_default()
-            .nodes
-            .push(Node::Step(id));
+        let StepKind::Join { split } = step.kind else {
+            let region = regions.entry(branch).or_default();
+            region.nodes.push(Node::Step(id));
+            continue;
+        };
+        let node = close(steps, split, id, &mut regions);
+        let nodes = &mut regions.entry(branch).or_default().nodes;
+        // Behind a switch, steps of other arms may stand after the split already.
+        let at = nodes.iter().rposition(|node| *node == Node::Step(split));
+        let behind = at.map_or(nodes.len(), |at| at + 1);
+        nodes.splice(behind..behind, [node, Node::Step(id)]);
     }
     regions.remove(&None).unwrap_or_default()
 }

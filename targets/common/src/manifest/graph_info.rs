@@ -24,10 +24,7 @@ pub(super) fn graph_info(plan: &Plan) -> Value {
         steps: Map::new(),
         names: 0,
     };
-    let mut structure = match plan.start == plan.end {
-        true => Vec::new(),
-        false => described.block(plan.start, plan.end),
-    };
+    let mut structure = described.block(plan.start, plan.end);
     let end = &plan.steps[plan.end];
     structure.push(Value::from(end.name.as_str()));
     let mut steps = described.steps;
@@ -159,10 +156,7 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
 fn case_key(key: &CaseKey) -> String {
     match key {
         CaseKey::Literal(Literal::Str(text)) => text.clone(),
-        CaseKey::Literal(literal) => match plain(literal) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        },
+        CaseKey::Literal(literal) => to_json(literal).to_string(),
         CaseKey::Config { config, key } => format!("config:{config}.{key}"),
     }
 }

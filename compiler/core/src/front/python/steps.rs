@@ -238,16 +238,15 @@ fn read_arguments(context: &mut Context<'_>, node: &Node) -> Marks {
                 continue;
             }
         };
-        match keyword.value.as_boolean_literal_expr() {
-            Some(literal) => *mark = literal.value.then_some(span),
-            None => {
-                context.steps_hidden = true;
-                let message = format!("`{name}` of `@step` must be `True` or `False`");
-                let finding = Diagnostic::error(Code::FC0021, message, span, "no literal");
-                let help = "which step comes first and last must be known before the run";
-                context.found.push(finding.help(help));
-            }
+        if let Some(literal) = keyword.value.as_boolean_literal_expr() {
+            *mark = literal.value.then_some(span);
+            continue;
         }
+        context.steps_hidden = true;
+        let message = format!("`{name}` of `@step` must be `True` or `False`");
+        let finding = Diagnostic::error(Code::FC0021, message, span, "no literal");
+        let help = "which step comes first and last must be known before the run";
+        context.found.push(finding.help(help));
     }
     marks
 }

@@ -41,12 +41,11 @@ pub(super) fn read(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -
     // Kept even where the form is refused: else the steps would seem unreachable.
     let mut targets: Vec<Spanned<String>> = Vec::new();
     for argument in &call.arguments.args {
-        let values: Vec<&Expr> = match argument {
-            Expr::Dict(dict) => {
-                let items = dict.items.iter().filter(|item| item.key.is_some());
-                items.map(|item| &item.value).collect()
-            }
-            other => vec![other],
+        let values: Vec<&Expr> = if let Some(dict) = argument.as_dict_expr() {
+            let items = dict.items.iter().filter(|item| item.key.is_some());
+            items.map(|item| &item.value).collect()
+        } else {
+            vec![argument]
         };
         for value in values {
             if let Some(step) = attribute_of(value, receiver)
