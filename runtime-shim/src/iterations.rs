@@ -35,7 +35,12 @@ async fn go_on(
     if let Some(last) = commit::find(store, &pointer).await? {
         return Ok(of_commit(&last, true));
     }
-    let mut iteration = match last_committed(store, request).await? {
+    let committed = last_committed(store, request).await?;
+    if let Some((number, last)) = &committed {
+        // Its writer may have been killed right after the commit; those before it are finished.
+        commit::mend(store, &place(request, Some(*number)), last).await?;
+    }
+    let mut iteration = match committed {
         None => 0,
         Some((number, last)) if last.next.as_deref() == Some(&*request.step) => number + 1,
         Some((number, last)) => {

@@ -35,7 +35,13 @@ class CrashFlow(FlowSpec):
     def join(self, inputs):
         print("joining")
         self.total = sum(each.square for each in inputs)
-        self.next(self.end)
+        self.next(self.again)
+
+    @step
+    def again(self):
+        self.total += 1
+        self.state = "enough" if self.total == 7 else "more"
+        self.next({"more": self.again, "enough": self.end}, condition="state")
 
     @step
     def end(self):
@@ -49,8 +55,11 @@ fn bed() -> Bed {
     let steps = json!({
         "start": {"type": "foreach", "next": ["work"], "parents": [], "variable": "items", "retries": 1},
         "work": {"type": "linear", "next": ["join"], "parents": ["start"], "foreach": ["start"]},
-        "join": {"type": "join", "next": ["end"], "parents": ["work"], "split": "start", "retries": 1},
-        "end": {"type": "end", "next": [], "parents": ["join"]},
+        "join": {"type": "join", "next": ["again"], "parents": ["work"], "split": "start", "retries": 1},
+        "again": {
+            "type": "switch", "next": ["end"], "parents": ["join"], "condition": "state", "repeats": true, "retries": 1
+        },
+        "end": {"type": "end", "next": [], "parents": ["again"]},
     });
     let parameters = json!([{"name": "alpha", "attribute": "alpha", "type": "int", "default": 2}]);
     Bed::new(
@@ -70,8 +79,8 @@ fn outcome(folder: &Path, step: &str) -> Value {
 }
 
 /// Metaflow's readers take the highest started attempt: it must be done and hold the result.
-fn check_highest_attempt(folder: &Path, step: &str) {
-    let task = folder.join(format!("store/CrashFlow/argo-test/{step}/t"));
+fn check_highest_attempt(folder: &Path, step: &str, task: &str) {
+    let task = folder.join(format!("store/CrashFlow/argo-test/{step}/{task}"));
     let commit: Value =
         serde_json::from_slice(&std::fs::read(task.join("commit")).unwrap()).unwrap();
     let highest = (0..6)
@@ -129,9 +138,15 @@ fn kill_everywhere(base: &Path, package: &str, step: &str) -> u64 {
                 expected,
                 "{step}: after point {point}"
             );
-            check_highest_attempt(folder.path(), step);
+            let tasks: &[&str] = match step {
+                "again" => &["t.0", "t.1"],
+                _ => &["t"],
+            };
+            for task in tasks {
+                check_highest_attempt(folder.path(), step, task);
+            }
             if step == "start" {
-                check_highest_attempt(folder.path(), "_parameters");
+                check_highest_attempt(folder.path(), "_parameters", "t");
             }
         }
     };
@@ -154,6 +169,11 @@ fn a_task_survives_kill_at_every_point() {
         assert!(status.success(), "{step}");
     }
     let join = kill_everywhere(base, &package, "join");
-    println!("killed at {start} points of a first step and {join} of a join");
-    assert!(start > 40 && join > 15);
+    let status = shim(base, &package, "join", "-").output().unwrap().status;
+    assert!(status.success(), "join");
+    let again = kill_everywhere(base, &package, "again");
+    println!(
+        "killed at {start} points of a first step, {join} of a join and {again} of two iterations"
+    );
+    assert!(start > 40 && join > 15 && again > 2 * 15);
 }
