@@ -14,7 +14,7 @@ use crate::manifest::{
     API, Arguments, Container, CronSpec, Metadata, Name, Object, Parameter, Spec, Template,
     Variable, WorkflowSpec,
 };
-use crate::step::{COUNT_FILE, USUAL, resources, secret_refs};
+use crate::step::{COUNT_FILE, NEXT_FILE, USUAL, chooses, resources, secret_refs};
 use crate::{Argo, graph, names, rbac, text};
 
 /// A Workflow holds an uncompressed copy of its template and must fit `MAX_WORKFLOW_SIZE`, 1 MiB (persist/sqldb, packer).
@@ -157,7 +157,7 @@ fn workflow(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Workflow
         labels: run_labels(plan, options),
         ..Metadata::default()
     };
-    let template_defaults = defaults(options, found);
+    let template_defaults = defaults(plan, options, found);
     let mut templates = graph::templates(plan, options, found);
     let start = templates
         .iter_mut()
@@ -248,7 +248,7 @@ fn variable(parameter: &PlanParameter) -> Variable {
 }
 
 /// What all steps share. Argo merges it into every template, by name within lists.
-fn defaults(options: &Options, found: &mut Diagnostics) -> Template {
+fn defaults(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Template {
     let profile = &options.profile;
     let image = profile.argo.image.as_ref().unwrap_or(&profile.image);
     let run = format!(
@@ -263,8 +263,11 @@ fn defaults(options: &Options, found: &mut Diagnostics) -> Template {
         (environment::REPORT, "/dev/termination-log".to_owned()),
         (environment::REPORT_COUNT, COUNT_FILE.to_owned()),
     ];
+    let has_choice = plan.steps.iter().any(|(_, step)| chooses(step));
+    let choice = has_choice.then(|| (environment::REPORT_NEXT, NEXT_FILE.to_owned()));
     let mut env: Vec<Variable> = own
         .into_iter()
+        .chain(choice)
         .map(|(name, value)| Variable {
             name: name.to_owned(),
             value,

@@ -5,13 +5,16 @@
 //! | flow | a `WorkflowTemplate`; its templates' defaults hold all that steps share |
 //! | step | a container template of a few lines and a task of the same name |
 //! | split, join | tasks; the join `depends: a.Succeeded && b.Succeeded` |
+//! | switch | a task for each step that it may choose, with a `when`; where ways meet again, `depends: a.Succeeded \|\| b.Succeeded` |
+//! | loop | nothing: one container runs all iterations |
 //! | foreach | a task `withSequence` over the count that the splitting task reports; a body of more than one step is a graph of its own |
 //! | retry | `retryStrategy`, by status and exit code |
 //! | artifact | nothing: artifacts are in the store, and every task computes where its parents' are |
 //! | parameter | a workflow argument that holds JSON; only the start step sees it, as base64 |
 //! | schedule | a `CronWorkflow` |
 //!
-//! The only values that pass from task to task are the index path `p` and the `count` of a foreach.
+//! The only values that pass from task to task are the index path `p`, the `count` of a foreach and the name of the `next` step
+//! behind a switch.
 //! Outputs of tasks that may be skipped are never read: their meaning changed twice within minor releases.
 //! The same bytes serve Argo 3.6 to 4.x.
 //!
@@ -42,6 +45,8 @@ pub struct Argo;
 /// What it can do.
 pub const CAPABILITIES: Capabilities = Capabilities {
     nested_foreach: true,
+    switch: true,
+    loops: true,
     schedule: true,
     gpu: true,
     disk: true,

@@ -79,7 +79,7 @@ pub(crate) struct ValueFrom {
     pub(crate) default: &'static str,
 }
 
-/// A template: one container, or a graph of tasks; or the defaults of all.
+/// A template: one container, a graph of tasks, or nothing to run; or the defaults of all.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Template {
@@ -107,6 +107,8 @@ pub(crate) struct Template {
     pub(crate) init_containers: Vec<Container>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) container: Option<Container>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suspend: Option<Suspend>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dag: Option<Dag>,
 }
@@ -166,6 +168,12 @@ pub(crate) struct Backoff {
     pub(crate) factor: Option<&'static str>,
 }
 
+/// A pause; its node succeeds without a pod.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Suspend {
+    pub(crate) duration: &'static str,
+}
+
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Dag {
     pub(crate) tasks: Vec<Task>,
@@ -177,6 +185,8 @@ pub(crate) struct Task {
     pub(crate) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) depends: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<String>,
     pub(crate) template: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) with_sequence: Option<Sequence>,

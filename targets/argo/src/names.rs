@@ -165,3 +165,11 @@ pub(crate) const ENTRYPOINT: &str = "Flow";
 pub(crate) fn body(split: &str) -> String {
     format!("Foreach-{split}")
 }
+
+/// Name of the template that runs nothing: a task of it says that a switch made a certain choice.
+pub(crate) const CHOICE: &str = "Choice";
+
+/// Name of the task that succeeds if the switch chose its successor at `place`, counted from 1.
+pub(crate) fn choice(switch: &str, place: usize) -> String {
+    format!("{CHOICE}-{place}-{switch}")
+}

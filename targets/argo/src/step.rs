@@ -27,6 +27,12 @@ pub(crate) const COUNT: &str = "count";
 /// File that takes the count; in the volume that all our containers share.
 pub(crate) const COUNT_FILE: &str = "/flowc/count";
 
+/// Name of the output parameter that holds a switch's choice.
+pub(crate) const NEXT: &str = "next";
+
+/// File that takes the choice.
+pub(crate) const NEXT_FILE: &str = "/flowc/next";
+
 /// The orchestrator's limit lies this far behind the author's: the harness interrupts at T, the shim kills at T + 30.
 const TIMEOUT_MARGIN_S: u32 = 60;
 
@@ -51,9 +57,9 @@ pub(crate) fn template(
         name: Some(name.to_owned()),
         metadata: attributes.metadata(),
         inputs: looped.then(|| parameters([Parameter { name: INDEX.to_owned(), ..Parameter::default() }])),
-        outputs: matches!(step.kind, StepKind::Foreach { .. }).then(count_output),
+        outputs: output(step),
         retry_strategy: Some(retry_strategy(step)),
-        active_deadline_seconds: step.longest_s().map(|seconds| seconds.saturating_add(TIMEOUT_MARGIN_S)),
+        active_deadline_seconds: deadline(step),
         service_account_name: attributes.checked("service_account", profile::is_object_name),
         node_selector: attributes.node_selector(),
         tolerations: attributes.tolerations(),
@@ -87,15 +93,33 @@ pub(crate) fn parameters(list: impl IntoIterator<Item = Parameter>) -> Arguments
     }
 }
 
-fn count_output() -> Arguments {
-    parameters([Parameter {
-        name: COUNT.to_owned(),
-        value_from: Some(ValueFrom {
-            path: COUNT_FILE,
-            default: "0",
-        }),
+/// What a task tells Argo: how many tasks follow, or which one.
+fn output(step: &PlanStep) -> Option<Arguments> {
+    let (name, path, default) = match step.kind {
+        StepKind::Foreach { .. } => (COUNT, COUNT_FILE, "0"),
+        StepKind::Switch { .. } if chooses(step) => (NEXT, NEXT_FILE, ""),
+        StepKind::Linear
+        | StepKind::Split { .. }
+        | StepKind::Switch { .. }
+        | StepKind::Join { .. }
+        | StepKind::End => return None,
+    };
+    Some(parameters([Parameter {
+        name: name.to_owned(),
+        value_from: Some(ValueFrom { path, default }),
         ..Parameter::default()
-    }])
+    }]))
+}
+
+/// Whether more than one step may follow. All cases of a switch may name the same one, or the step itself.
+pub(crate) fn chooses(step: &PlanStep) -> bool {
+    step.is_switch() && step.next.len() > 1
+}
+
+/// A limit for the container, where one task is all that runs in it: each iteration of a loop has the author's limit for
+/// itself, and there is none for all of them.
+fn deadline(step: &PlanStep) -> Option<u32> {
+    Some(step.longest_s()?.saturating_add(TIMEOUT_MARGIN_S))
 }
 
 /// What Argo itself does again: losses of a container always, failures of user code as often as the author allows.

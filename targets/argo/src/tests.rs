@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use crate::Argo;
 use crate::emit::documents;
 
+mod play;
+mod switches;
+
 fn one_step(decorator: &str) -> Plan {
     plan(&source(&format!(
         "class F(FlowSpec):\n    {decorator}\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n"

@@ -98,6 +98,8 @@ class Run:
     def _add(self, folder, step):
         names = os.listdir(folder)
         attempts = [int(n.split(".")[0]) for n in names if n.endswith(".attempt.json")]
+        if not attempts and "commit" in names:
+            return  # flowc's pointer to the last iteration of a step that repeats
         if not attempts:
             raise Broken("%s has no attempt" % folder)
         last = max(attempts)

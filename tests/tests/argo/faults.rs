@@ -68,29 +68,31 @@ fn a_killed_process_is_started_again() {
     world.deploy();
     let run = world.trigger(&[]);
     world.pod_that_says(&run, "KilledFlow has begun");
-    // From outside: within its container the shim may be the first process, which nothing there can kill.
+    kill_shim(&run, "start");
+    let ended = world.wait(&run).succeeded();
+    recovered(&ended);
+}
+
+/// Kills the process that runs the step.
+///
+/// From outside: within its container the shim may be the first process, which nothing there can kill.
+#[track_caller]
+pub(crate) fn kill_shim(run: &str, step: &str) {
     let store = format!("FLOWC_PACKAGE={}/", run.split('/').next().unwrap());
+    let command = format!("/flowc/flowc-shim\0step\0{step}\0");
     let mut killed = 0;
     for process in fs::read_dir("/proc").unwrap() {
         let process = process.unwrap().path();
         let words = fs::read(process.join("cmdline")).unwrap_or_default();
         let variables = fs::read(process.join("environ")).unwrap_or_default();
         let mine = String::from_utf8_lossy(&variables).contains(&store);
-        if mine && words.starts_with(b"/flowc/flowc-shim\0step\0start\0") {
+        if mine && words.starts_with(command.as_bytes()) {
             let id = process.file_name().unwrap();
-            killed += i32::from(
-                Command::new("kill")
-                    .arg("-KILL")
-                    .arg(id)
-                    .status()
-                    .unwrap()
-                    .success(),
-            );
+            let end = Command::new("kill").arg("-KILL").arg(id).status();
+            killed += i32::from(end.unwrap().success());
         }
     }
     assert_eq!(killed, 1);
-    let ended = world.wait(&run).succeeded();
-    recovered(&ended);
 }
 
 fn a_pod_that_is_deleted_while_it_runs_is_made_again() {

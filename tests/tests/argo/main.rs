@@ -11,6 +11,7 @@
 /// How many tests run side by side: they wait for pods most of the time.
 const AT_ONCE: usize = 8;
 
+mod choices;
 mod costs;
 mod deploy;
 mod ends;
@@ -23,6 +24,7 @@ mod world;
 fn main() {
     // The foreach of 200 takes the node for itself, so it begins when most others have ended.
     let modules = [
+        choices::TESTS,
         faults::TESTS,
         schedule::TESTS,
         ends::TESTS,

@@ -1,7 +1,7 @@
 """How far a Workflow is, and what is to be started next: the graph is walked from its ends at each look."""
 
 from nodes import BAD, DONE, age
-from subset import Refused, alternatives, retried_codes
+from subset import Refused, condition, holds, retried_codes, tasks_of
 from text import Scope, substitute
 
 
@@ -27,7 +27,7 @@ class Graph:
         if node["phase"] in DONE:
             return node
         tasks = {task["name"]: task for task in template["dag"]["tasks"]}
-        needs = {task: names(alternatives(tasks[task].get("depends", ""))) for task in tasks}
+        needs = {task: waits_for(tasks[task]) for task in tasks}
         ends = [task for task in tasks if not any(task in needed for needed in needs.values())]
         seen = set()
         for task in ends:
@@ -44,14 +44,14 @@ class Graph:
         node = self.nodes.get(full)
         if node is not None and node["phase"] in DONE:
             return
-        for needed in needs[name]:
-            self.task(dag, needed, tasks, needs, index, seen)
+        for above in needs[name]:
+            self.task(dag, above, tasks, needs, index, seen)
         if node is None and needs[name]:
-            phases = {needed: self.nodes.get(f"{dag}.{needed}") for needed in needs[name]}
-            if any(found is None or found["phase"] not in DONE for found in phases.values()):
+            above = {one: self.nodes.get(f"{dag}.{one}") for one in needs[name]}
+            phases = {one: found["phase"] if found else None for one, found in above.items()}
+            if not DONE.issuperset(phases.values()):
                 return
-            words = alternatives(task["depends"])
-            if not any(all(phases[one]["phase"] == word for one, word in terms) for terms in words):
+            if not holds(condition(task["depends"]), phases):
                 if self.shutdown:
                     return
                 omitted = "omitted: depends condition not met"
@@ -60,10 +60,31 @@ class Graph:
                 return
         if "withSequence" in task:
             self.sequence(dag, task, needs[name], index)
-        else:
-            if node is None:
-                self.hang(dag, full, needs[name])
-            self.execute(full, task, index, dag)
+            return
+        if node is None:
+            self.hang(dag, full, needs[name])
+            if "when" in task and not self.is_chosen(dag, task, needs[name]):
+                return
+        self.execute(full, task, index, dag)
+
+    def is_chosen(self, dag, task, needed):
+        """Whether a task's `when` is true; if not, the task is passed by."""
+        when = substitute(task["when"], Scope(outputs=self.outputs(dag, needed)))
+        found, wanted = when.split(" == ")
+        if found == wanted:
+            return True
+        message = f"when '{when}' evaluated false"
+        self.nodes.add(f"{dag}.{task['name']}", "Skipped", "Skipped", task["template"], dag, message=message)
+        return False
+
+    def outputs(self, dag, tasks):
+        """What tasks that succeeded have reported."""
+        nodes = {task: self.nodes.get(f"{dag}.{task}") for task in tasks}
+        return {
+            (task, output["name"]): output["value"]
+            for task, node in nodes.items() if node["phase"] == "Succeeded"
+            for output in node.get("outputs", {}).get("parameters", [])
+        }
 
     def hang(self, dag, full, needed):
         """Draws lines to a new node: from what it waited for, else from the graph."""
@@ -76,12 +97,8 @@ class Graph:
     def sequence(self, dag, task, needed, index):
         """A task for each number below a count."""
         full = f"{dag}.{task['name']}"
-        counts = {}
-        for one in needed:
-            outputs = self.nodes.get(f"{dag}.{one}").get("outputs", {}).get("parameters", [])
-            for output in outputs:
-                counts[one] = output["value"]
-        count = int(substitute(task["withSequence"]["count"], Scope(counts=counts)))
+        scope = Scope(outputs=self.outputs(dag, needed))
+        count = int(substitute(task["withSequence"]["count"], scope))
         group = self.nodes.get(full)
         if group is None:
             self.hang(dag, full, needed)
@@ -105,6 +122,9 @@ class Graph:
         if arguments:
             index = substitute(arguments[0]["value"], Scope(index=index, item=item))
         template = self.templates[task["template"]]
+        if "suspend" in template:
+            # It ends as it begins.
+            return self.nodes.get(full) or self.nodes.add(full, "Suspend", "Succeeded", template["name"], dag)
         if "dag" in template:
             return self.dag(full, template, index if arguments else None, dag)
         return self.retry(full, template, index if arguments else None, dag)
@@ -170,8 +190,8 @@ class Graph:
             return self.nodes.attempts(node)[-1:] or [node]
         if node["type"] == "DAG":
             tasks = self.templates[node["templateName"]]["dag"]["tasks"]
-            needed = {one for task in tasks for one in names(alternatives(task.get("depends", "")))}
-            ends = [self.nodes.get(f"{node['name']}.{task['name']}") for task in tasks if task["name"] not in needed]
+            above = {one for task in tasks for one in waits_for(task)}
+            ends = [self.nodes.get(f"{node['name']}.{task['name']}") for task in tasks if task["name"] not in above]
             return [end for one in ends if one is not None for end in self.outbound(one)] or [node]
         return [node]
 
@@ -202,9 +222,9 @@ class Graph:
         return "Running" if "" in phases.values() else "Succeeded"
 
 
-def names(words):
-    """The tasks in alternatives, each once."""
-    return list(dict.fromkeys(one for terms in words for one, _ in terms))
+def waits_for(task):
+    """The tasks that a task waits for."""
+    return tasks_of(condition(task.get("depends", "")))
 
 
 def inputs(index):

@@ -29,8 +29,9 @@ TEMPLATE = {
     "volumes": [{"name": ANY, "emptyDir": ANY}],
     "initContainers": [CONTAINER],
     "container": CONTAINER,
+    "suspend": {"duration": ANY},
     "dag": {"tasks": [{
-        "name": ANY, "depends": ANY, "template": ANY, "withSequence": {"count": ANY}, "arguments": PARAMETERS,
+        "name": ANY, "depends": ANY, "when": ANY, "template": ANY, "withSequence": {"count": ANY}, "arguments": PARAMETERS,
     }]},
 }
 TEMPLATE_SPEC = {
@@ -54,13 +55,14 @@ CRON_SPEC = {
 
 RETRY = re.compile(r"lastRetry\.status == 'Error' \|\| asInt\(lastRetry\.exitCode\) in \[(\d+(?:,\d+)*)\]")
 DEPENDS = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*)\.(Succeeded|Skipped)")
+WHEN = re.compile(r"'\{\{tasks\.[-\w]+\.outputs\.parameters\.next\}\}' == '\w+'")
 TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 TAGS = [re.compile(pattern) for pattern in (
     r"=toBase64\(workflow\.parameters\['([-\w]+)'\]\)",
     r"=workflow\.parameters\['flowc_run'\] == '' \? 'argo:' \+ workflow\.name : 'id:' \+ workflow\.parameters\['flowc_run'\]",
     r"inputs\.parameters\.(p)",
     r"(item)",
-    r"tasks\.([-\w]+)\.outputs\.parameters\.count",
+    r"tasks\.([-\w]+)\.outputs\.parameters\.(count|next)",
 )]
 
 
@@ -86,8 +88,10 @@ def check_template(spec):
     names = {template["name"] for template in spec["templates"]}
     for template in spec["templates"]:
         where = f"the template {template['name']}"
-        if ("dag" in template) == ("container" in template):
-            raise Refused(f"{where} is neither a graph nor a container")
+        if len(template.keys() & {"dag", "container", "suspend"}) != 1:
+            raise Refused(f"{where} is not one of a graph, a container and a pause")
+        if template.get("suspend", {"duration": "0"}) != {"duration": "0"}:
+            raise Refused(f"the pause of {where}")
         if "container" in template:
             strategy = template.get("retryStrategy", {})
             if strategy.get("retryPolicy") != "Always" or not RETRY.fullmatch(strategy.get("expression", "")):
@@ -95,7 +99,9 @@ def check_template(spec):
         for task in template.get("dag", {}).get("tasks", []):
             if task["template"] not in names:
                 raise Refused(f"{where} names no template: {task['template']}")
-            alternatives(task.get("depends", ""))
+            condition(task.get("depends", ""))
+            if "when" in task and ("withSequence" in task or not WHEN.fullmatch(task["when"])):
+                raise Refused(f"{where} has a task with when: {task['when']}")
     check_tags(spec, "spec")
 
 
@@ -116,17 +122,60 @@ def check_tags(value, path):
             raise Refused(f"{path} holds an open {{{{")
 
 
-def alternatives(depends):
-    """`a.Succeeded && b.Succeeded || c.Skipped` as a list of lists of (task, word)."""
+def condition(depends):
+    """`(a.Succeeded || b.Succeeded) && c.Skipped` as a tree: ("&&", …), ("||", …), (task, word); None if nothing is said."""
     if not depends:
-        return []
-    found = []
-    for part in depends.split("||"):
-        terms = [DEPENDS.fullmatch(term.strip()) for term in part.split("&&")]
-        if None in terms:
+        return None
+    tokens = re.findall(r"[()]|[^\s()]+", depends)
+    tree = operation(tokens, depends)
+    if tokens:
+        raise Refused(f"depends: {depends}")
+    return tree
+
+
+def operation(tokens, depends):
+    """Terms joined by one operator: without parentheses, the two are not mixed."""
+    terms, operators = [term(tokens, depends)], set()
+    while tokens and tokens[0] != ")":
+        operators.add(tokens.pop(0))
+        terms.append(term(tokens, depends))
+    if not operators:
+        return terms[0]
+    if len(operators) > 1 or not operators <= {"&&", "||"}:
+        raise Refused(f"depends: {depends}")
+    return (operators.pop(), *terms)
+
+
+def term(tokens, depends):
+    """A word about a task, or what stands in parentheses."""
+    token = tokens.pop(0) if tokens else ""
+    if token == "(":
+        inner = operation(tokens, depends)
+        if not tokens or tokens.pop(0) != ")":
             raise Refused(f"depends: {depends}")
-        found.append([term.groups() for term in terms])
-    return found
+        return inner
+    if not (word := DEPENDS.fullmatch(token)):
+        raise Refused(f"depends: {depends}")
+    return word.groups()
+
+
+def tasks_of(tree):
+    """The tasks in a condition, each once."""
+    if tree is None:
+        return []
+    if tree[0] not in ("&&", "||"):
+        return [tree[0]]
+    return list(dict.fromkeys(one for inner in tree[1:] for one in tasks_of(inner)))
+
+
+def holds(tree, phases):
+    """Whether a condition holds, once all its tasks have ended."""
+    if tree is None:
+        return True
+    if tree[0] not in ("&&", "||"):
+        return phases[tree[0]] == tree[1]
+    every = all if tree[0] == "&&" else any
+    return every(holds(inner, phases) for inner in tree[1:])
 
 
 def retried_codes(strategy):

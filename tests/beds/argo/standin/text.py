@@ -4,7 +4,7 @@ import base64
 
 from subset import TAG, TAGS, Refused
 
-TO_BASE64, RUN, INPUT, ITEM, COUNT = TAGS
+TO_BASE64, RUN, INPUT, ITEM, OUTPUT = TAGS
 
 # Lists that are merged by a member instead of being replaced (strategic merge).
 MERGED_BY = {"env": "name", "volumes": "name", "initContainers": "name", "volumeMounts": "mountPath"}
@@ -25,8 +25,8 @@ def substitute(value, scope):
 class Scope:
     """What tags mean at one place; None where Argo does not know it there yet."""
 
-    def __init__(self, workflow=None, parameters=None, index=None, item=None, counts=None):
-        self.workflow, self.parameters, self.counts = workflow, parameters, counts
+    def __init__(self, workflow=None, parameters=None, index=None, item=None, outputs=None):
+        self.workflow, self.parameters, self.outputs = workflow, parameters, outputs
         self.index, self.item = index, item
 
     def value(self, tag, whole):
@@ -40,10 +40,11 @@ class Scope:
             return self.index
         if ITEM.fullmatch(tag) and self.item is not None:
             return self.item
-        if (match := COUNT.fullmatch(tag)) and self.counts is not None:
-            if match.group(1) not in self.counts:
+        if (match := OUTPUT.fullmatch(tag)) and self.outputs is not None:
+            if match.groups() not in self.outputs:
+                # What a task that was passed by leaves means something else in each version of Argo.
                 raise Refused(f"{whole} is not known")
-            return self.counts[match.group(1)]
+            return self.outputs[match.groups()]
         return whole
 
 
