@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::manifest::{
-    API, Arguments, Container, CronSpec, Metadata, Name, Object, Parameter, Spec, Template,
-    Variable, WorkflowSpec,
+    API, Arguments, Container, CronSpec, Metadata, Object, Parameter, Spec, Template, Variable,
+    WorkflowSpec,
 };
-use crate::step::{COUNT_FILE, NEXT_FILE, USUAL, chooses, resources, secret_refs};
-use crate::{Argo, graph, names, rbac, text};
+use crate::step::{COUNT_FILE, NEXT_FILE, chooses};
+use crate::{Argo, graph, names, pod, rbac, text};
 
 /// A Workflow holds an uncompressed copy of its template and must fit `MAX_WORKFLOW_SIZE`, 1 MiB (persist/sqldb, packer).
 const TEMPLATE_MAX: usize = 1_048_576;
@@ -170,13 +170,7 @@ fn workflow(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Workflow
         entrypoint: names::ENTRYPOINT,
         service_account_name: account.map_or_else(own_account, |account| account.value.clone()),
         parallelism: profile.parallelism,
-        image_pull_secrets: profile
-            .image_pull_secrets
-            .iter()
-            .map(|name| Name {
-                name: name.value.clone(),
-            })
-            .collect(),
+        image_pull_secrets: pod::pull_secrets(plan, options),
         node_selector: profile
             .node_selector
             .iter()
@@ -307,8 +301,8 @@ fn defaults(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Template
             image: Some(image.value.clone()),
             command: vec!["/flowc/flowc-shim", "step"],
             env,
-            env_from: secret_refs(profile.argo.secrets.iter().map(|name| name.value.clone())),
-            resources: Some(resources(&USUAL, "nvidia", false)),
+            env_from: pod::secret_refs(profile.argo.secrets.iter().map(|name| name.value.clone())),
+            resources: Some(pod::usual_resources()),
             volume_mounts: mounts,
             security_context: Some(security_context),
             ..Container::default()

@@ -18,7 +18,7 @@
 //! Outputs of tasks that may be skipped are never read: their meaning changed twice within minor releases.
 //! The same bytes serve Argo 3.6 to 4.x.
 //!
-//! Not mapped: `@batch`, and attributes of `@kubernetes` outside [`CAPABILITIES`]; each is refused by FC0302.
+//! Not mapped: `@batch`, and of `@kubernetes` another namespace than the profile's and what concerns gangs; each is refused by FC0302.
 
 #[cfg(feature = "deploy")]
 pub mod deploy;
@@ -26,6 +26,7 @@ mod emit;
 mod graph;
 mod manifest;
 mod names;
+mod pod;
 mod rbac;
 mod step;
 #[cfg(test)]
@@ -54,18 +55,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     batch: Decorator::Refused {
         instead: "use `@kubernetes`, or `@resources`, which every target understands",
     },
-    kubernetes: Decorator::Mapped(&[
-        "image",
-        "image_pull_policy",
-        "service_account",
-        "secrets",
-        "node_selector",
-        "tolerations",
-        "labels",
-        "annotations",
-        "gpu_vendor",
-        "qos",
-    ]),
+    kubernetes: Decorator::Mapped(flowc_target::kubernetes::ATTRIBUTES),
     ..Capabilities::NONE
 };
 

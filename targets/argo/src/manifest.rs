@@ -130,6 +130,8 @@ pub(crate) struct Container {
     pub(crate) env: Vec<Variable>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) env_from: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ports: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resources: Option<Resources>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

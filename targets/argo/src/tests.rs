@@ -17,6 +17,7 @@ use crate::Argo;
 use crate::emit::documents;
 
 mod play;
+mod pods;
 mod switches;
 
 fn one_step(decorator: &str) -> Plan {
@@ -152,65 +153,11 @@ fn only_the_start_step_sees_parameters() {
 }
 
 #[test]
-fn kubernetes_attributes_are_mapped() {
-    let spec = spec(
-        &one_step(
-            "@kubernetes(image='a:1', image_pull_policy='Always', service_account='me', secrets=['s'], node_selector='a=b,c=d', tolerations=[{'key': 'k', 'operator': 'Exists'}], labels={'l': 'v'}, annotations={'n': 'any text'}, gpu=2, gpu_vendor='amd', qos='Guaranteed', disk=100, shared_memory=64)",
-        ),
-        &options(),
-    );
-    let start = template(&spec, "start");
-    assert_eq!(start["container"]["image"], "a:1");
-    assert_eq!(start["container"]["imagePullPolicy"], "Always");
-    assert_eq!(start["serviceAccountName"], "me");
-    assert_eq!(
-        start["container"]["envFrom"],
-        json!([{"secretRef": {"name": "s"}}])
-    );
-    assert_eq!(start["nodeSelector"], json!({"a": "b", "c": "d"}));
-    assert_eq!(
-        start["tolerations"],
-        json!([{"key": "k", "operator": "Exists"}])
-    );
-    assert_eq!(
-        start["metadata"],
-        json!({"labels": {"l": "v"}, "annotations": {"n": "any text"}})
-    );
-    let all =
-        json!({"cpu": "1", "memory": "4096Mi", "ephemeral-storage": "100Mi", "amd.com/gpu": "2"});
-    assert_eq!(
-        start["container"]["resources"],
-        json!({"requests": all, "limits": all})
-    );
-    assert_eq!(start["volumes"][0]["emptyDir"]["sizeLimit"], "64Mi");
-}
-
-#[test]
 fn what_argo_cannot_do_is_refused() {
     assert_eq!(
         codes(&one_step("@batch(queue='q')"), &options()),
         [Code::FC0302]
     );
-    assert_eq!(
-        codes(&one_step("@kubernetes(port=80)"), &options()),
-        [Code::FC0302]
-    );
-    for attribute in [
-        "image='a b'",
-        "service_account='A'",
-        "secrets='{{x}}'",
-        "node_selector='a=b c'",
-        "labels={'a': '{{x}}'}",
-        "annotations={'a': '{{x}}'}",
-        "tolerations=[{'key': '{{x}}'}]",
-        "tolerations=[{'what': 'x'}]",
-    ] {
-        assert_eq!(
-            codes(&one_step(&format!("@kubernetes({attribute})")), &options()),
-            [Code::FC0308],
-            "{attribute}"
-        );
-    }
     // The longest, of which two bytes are quotes, and one that is longer.
     let with_default = |length: usize| {
         one_step(&format!(

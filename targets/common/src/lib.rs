@@ -4,6 +4,7 @@
 //!
 //! - [`profile`] reads `flowc.toml`; what it lets through holds no character that an orchestrator's templating knows.
 //! - [`capabilities`] says what a target refuses, by code and place.
+//! - [`kubernetes`] reads what a step asks of its pod.
 //! - [`names`] makes names legal without ever depending on their neighbours.
 //! - [`package`] gives the code package its one identity.
 
@@ -11,6 +12,7 @@ pub mod capabilities;
 #[cfg(feature = "deploy")]
 pub mod deploy;
 pub mod ir;
+pub mod kubernetes;
 pub mod literal;
 pub mod manifest;
 pub mod names;

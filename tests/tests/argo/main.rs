@@ -17,6 +17,7 @@ mod deploy;
 mod ends;
 mod faults;
 mod parameters;
+mod pods;
 mod runs;
 mod schedule;
 mod world;
@@ -29,6 +30,7 @@ fn main() {
         schedule::TESTS,
         ends::TESTS,
         parameters::TESTS,
+        pods::TESTS,
         deploy::TESTS,
         runs::TESTS,
         costs::ALONE,

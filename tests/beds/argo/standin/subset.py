@@ -12,7 +12,8 @@ NAMED_VALUES = [{"name": ANY, "value": ANY}]
 PARAMETERS = {"parameters": NAMED_VALUES}
 CONTAINER = {
     "name": ANY, "image": ANY, "imagePullPolicy": ANY, "command": ANY, "args": ANY, "env": NAMED_VALUES,
-    "envFrom": [{"secretRef": {"name": ANY}}], "resources": ANY, "volumeMounts": ANY, "securityContext": ANY,
+    "envFrom": [{"secretRef": {"name": ANY}}], "ports": [{"containerPort": ANY}], "resources": ANY, "volumeMounts": ANY,
+    "securityContext": ANY,
 }
 TEMPLATE = {
     "name": ANY,
@@ -26,7 +27,7 @@ TEMPLATE = {
     "serviceAccountName": ANY,
     "nodeSelector": ANY,
     "tolerations": ANY,
-    "volumes": [{"name": ANY, "emptyDir": ANY}],
+    "volumes": [{"name": ANY, "emptyDir": ANY, "persistentVolumeClaim": {"claimName": ANY}}],
     "initContainers": [CONTAINER],
     "container": CONTAINER,
     "suspend": {"duration": ANY},
