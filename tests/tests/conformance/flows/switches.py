@@ -1,4 +1,3 @@
-# refused by step-functions: FC0301
 from metaflow import FlowSpec, retry, step, timeout
 
 
