@@ -18,12 +18,15 @@ pub(crate) type When = BTreeMap<StepId, BTreeSet<StepId>>;
 pub(crate) struct Choices {
     /// In the order of the steps. `None`: it runs for every element.
     when: Vec<Option<When>>,
+    /// Of the last block of a foreach some tasks may have no element: they are skipped.
+    has_blocks: bool,
 }
 
 impl Choices {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, has_blocks: bool) -> Self {
         let mut choices = Self {
             when: Vec::with_capacity(plan.steps.len()),
+            has_blocks,
         };
         // Parents come before their steps.
         for id in plan.steps.handles() {
@@ -59,7 +62,7 @@ impl Choices {
         let own = &self.when[id.index()];
         let may_be_skipped = |parent: &StepId| {
             self.of_edge(plan, *parent, id) != *own
-                || own.is_some() && !groups.together(*parent, id)
+                || (own.is_some() || self.has_blocks) && !groups.together(*parent, id)
         };
         step.parents.len() > 1 && step.parents.iter().any(may_be_skipped)
     }

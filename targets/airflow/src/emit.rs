@@ -31,7 +31,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
         plan,
         options,
         groups: Groups::new(plan),
-        choices: Choices::new(plan),
+        choices: Choices::new(plan, options.profile.airflow.foreach_blocks > 1),
         found: Diagnostics::default(),
     };
     if let Err(error) = options.profile.remote_store("airflow", &["s3", "gs", "az"]) {
@@ -187,6 +187,10 @@ impl Emitter<'_> {
             ),
         ]);
         constant("ENV", &Expr::Dict(env));
+        if self.has_blocks() {
+            let blocks = (0..profile.airflow.foreach_blocks).map(Expr::int);
+            constant("BLOCKS", &Expr::List(blocks.collect()));
+        }
         for (name, value) in kubernetes::constants(options) {
             constant(name, &value);
         }
@@ -196,12 +200,7 @@ impl Emitter<'_> {
         )];
         defaults.extend(kubernetes::defaults(options));
         defaults.push(("retries".to_owned(), Expr::int(INFRASTRUCTURE_RETRIES)));
-        if self
-            .plan
-            .steps
-            .handles()
-            .any(|id| is_foreach(self.plan, id))
-        {
+        if self.has_foreach() {
             // What Airflow shows of a mapped task, and its API tells `flowc status`.
             let label = Expr::text("{{ task.index }}");
             defaults.push(("map_index_template".to_owned(), label));
@@ -241,7 +240,7 @@ fn render(
     environment.add_filter("py", |text: &str| quoted(text));
     let skips_overlaps = emitter.skips_overlaps();
     let has_switch = emitter.plan.steps.iter().any(|(_, step)| step.is_switch());
-    let exceptions = if skips_overlaps || has_switch {
+    let exceptions = if skips_overlaps || has_switch || emitter.has_blocks() {
         "AirflowException, AirflowFailException, AirflowSkipException"
     } else {
         "AirflowException, AirflowFailException"
@@ -249,6 +248,7 @@ fn render(
     let context = context! {
         constants => emitter.constants(version),
         has_groups => emitter.groups.has_task_groups(),
+        has_blocks => emitter.has_blocks(),
         has_switch => has_switch,
         has_paths => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
         has_schedule => emitter.plan.schedule.is_some(),

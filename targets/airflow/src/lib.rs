@@ -26,6 +26,7 @@
 //! the operator makes it in the worker from the count in the termination message, since `expand` needs a list.
 //! Splits inside a foreach make a list each, `["1-0", "1-1", …]`, and an operator without a pod, `Paths`, one list of these.
 //! Its length is bounded by Airflow's own `max_map_length`; the operator says so before Airflow does.
+//! With `foreach_blocks` in the profile, steps are expanded over two lists, of which Airflow bounds each.
 //! A switch returns the name of the step that it chose.
 //!
 //! The shim counts the starts of user code, in the store, and Airflow the starts of pods: `retries` is three larger than

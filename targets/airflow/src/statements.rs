@@ -77,7 +77,7 @@ impl Emitter<'_> {
         let mut lines = vec![
             String::new(),
             decorator.layout(4, "    @", ""),
-            format!("    def {function}(index):"),
+            format!("    def {function}({}):", self.mapped().join(", ")),
         ];
         for &id in &group.steps {
             lines.push(self.operator(id, Place::Grouped, 8));
@@ -92,10 +92,7 @@ impl Emitter<'_> {
             .collect::<Vec<_>>();
         lines.push(sequence(8, "        return ", &named, ""));
         lines.push(String::new());
-        let call = Expr::call(
-            &format!("{function}.expand"),
-            vec![("index", self.indices(group.split))],
-        );
+        let call = Expr::call(&format!("{function}.expand"), self.expanded(group.split));
         lines.push(call.layout(4, &sequence(4, "    ", &named, " = "), ""));
         lines.join("\n")
     }
@@ -103,7 +100,7 @@ impl Emitter<'_> {
     /// Whether a task lists the index paths of this foreach, from the lists that its splitting tasks return.
     ///
     /// The one splitting task of an outermost foreach returns them itself. If that is skipped there are none, over which
-    /// Airflow cannot expand a step that survives skips.
+    /// Airflow cannot expand a step that survives skips. Blocks are made by such a task too.
     pub(crate) fn lists_paths(&self, split: StepId) -> bool {
         if !is_foreach(self.plan, split) {
             return false;
@@ -113,7 +110,40 @@ impl Emitter<'_> {
             is_inside && self.choices.survives_skips(self.plan, &self.groups, id)
         };
         let may_be_skipped = self.choices.decide(split) || self.skips_overlaps();
-        self.groups.of(split).is_some() || may_be_skipped && self.plan.steps.handles().any(survives)
+        self.groups.of(split).is_some()
+            || self.has_blocks()
+            || may_be_skipped && self.plan.steps.handles().any(survives)
+    }
+
+    /// What `expand` gives to each task: its index path, or the block that it is of.
+    fn mapped(&self) -> &'static [&'static str] {
+        if self.has_blocks() {
+            &["index", "block"]
+        } else {
+            &["index"]
+        }
+    }
+
+    fn expanded(&self, split: StepId) -> Vec<(&'static str, Expr)> {
+        let mut arguments = vec![("index", self.indices(split))];
+        if self.has_blocks() {
+            arguments.push(("block", Expr::Code("BLOCKS".to_owned())));
+        }
+        arguments
+    }
+
+    /// Whether any step opens a foreach.
+    pub(crate) fn has_foreach(&self) -> bool {
+        let mut steps = self.plan.steps.handles();
+        steps.any(|id| is_foreach(self.plan, id))
+    }
+
+    /// Whether a foreach may have more tasks than Airflow expands over one list.
+    ///
+    /// It counts each of several lists, not their product: so the index paths go into lists of as many as there are
+    /// blocks, and each task takes the one of its block.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.options.profile.airflow.foreach_blocks > 1 && self.has_foreach()
     }
 
     /// Whether scheduled runs give way. Runs that somebody triggers are not held back, so without a schedule none does.
@@ -166,7 +196,8 @@ impl Emitter<'_> {
         let step = &plan.steps[id];
         let mut arguments = vec![("task_id", Expr::text(step.name.as_str()))];
         if let Place::Grouped = place {
-            arguments.push(("index", Expr::Code("index".to_owned())));
+            let mapped = self.mapped().iter();
+            arguments.extend(mapped.map(|name| (*name, Expr::Code((*name).to_owned()))));
         }
         if let StepKind::Foreach { .. } = step.kind {
             arguments.push(("foreach", Expr::Data(Literal::Bool(true))));
@@ -203,7 +234,7 @@ impl Emitter<'_> {
         let (function, after) = match place {
             Place::Root | Place::Grouped => ("Step", String::new()),
             Place::Mapped(split) => {
-                let expand = Expr::call(".expand", vec![("index", self.indices(split))]);
+                let expand = Expr::call(".expand", self.expanded(split));
                 ("Step.partial", expand.flat())
             }
         };

@@ -171,6 +171,7 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
         .replace("class Sample", "@schedule(daily=True)\nclass Sample");
     let mut options = options();
     options.profile.overlap = Overlap::Skip;
+    options.profile.airflow.foreach_blocks = 2;
     let text = emit_with(&source, &options).0.unwrap();
     let parsed = ruff_python_parser::parse_module(&text).unwrap();
     let mut names = Names::default();

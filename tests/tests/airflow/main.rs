@@ -8,12 +8,14 @@ mod nesting;
 mod parameters;
 mod runs;
 mod switches;
+mod widths;
 mod world;
 
 fn main() {
     // The longest first. Who wants the bed for itself is last, so that nobody waits for it.
     let modules = [
         nesting::TESTS,
+        widths::TESTS,
         switches::TESTS,
         runs::TESTS,
         parameters::TESTS,

@@ -202,11 +202,19 @@ class TickFlow(FlowSpec):
     @step
     def start(self):
         self.numbers = [1]
+        self.next(self.row, foreach='numbers')
+
+    @step
+    def row(self):
         self.next(self.part, foreach='numbers')
 
     @step
     def part(self):
         time.sleep(240)
+        self.next(self.row_join)
+
+    @step
+    def row_join(self, inputs):
         self.next(self.whole)
 
     @step

@@ -1,6 +1,8 @@
 //! What the steps and dependencies of a flow become.
 
-use super::{body, emit, flow};
+use flowc_target::testing::options;
+
+use super::{body, emit, emit_with, flow};
 
 #[track_caller]
 fn check(lines: &str, expect: &str) {
@@ -361,4 +363,56 @@ fn attributes_become_arguments() {
     start >> gpu >> pod_ >> end
 "#,
     );
+}
+
+#[test]
+fn wide_foreaches_are_mapped_over_lists_and_blocks() {
+    let lines = "start*: a
+         a: b c
+         b*: work
+         work: near
+         near join: d
+         c: d
+         d join: far
+         far join: end
+         end:";
+    let mut options = options();
+    options.profile.airflow.foreach_blocks = 3;
+    let text = emit_with(&flow(lines), &options).0.unwrap();
+    assert!(text.contains("\nBLOCKS = [0, 1, 2]\n"), "{text}");
+    assert_eq!(
+        body(&text),
+        r#"    start = Step(task_id="start", foreach=True)
+    _start_paths = Paths(task_id="start-paths", foreach=start)
+
+    @task_group(group_id="start-foreach", prefix_group_id=False)
+    def _start_foreach(index, block):
+        a = Step(task_id="a", index=index, block=block)
+        b = Step(task_id="b", index=index, block=block, foreach=True)
+        c = Step(task_id="c", index=index, block=block)
+        a >> [b, c]
+        return b, c
+
+    b, c = _start_foreach.expand(index=_start_paths.output, block=BLOCKS)
+    _b_paths = Paths(task_id="b-paths", foreach=b, outer_paths=_start_paths.output)
+    work = Step.partial(task_id="work").expand(index=_b_paths.output, block=BLOCKS)
+
+    @task_group(group_id="start-foreach-2", prefix_group_id=False)
+    def _start_foreach_2(index, block):
+        near = Step(task_id="near", index=index, block=block, trigger_rule="none_failed")
+        d = Step(task_id="d", index=index, block=block, trigger_rule="none_failed")
+        near >> d
+        return near, d
+
+    near, d = _start_foreach_2.expand(index=_start_paths.output, block=BLOCKS)
+    far = Step(task_id="far", trigger_rule="none_failed")
+    end = Step(task_id="end")
+
+    work >> near
+    c >> d >> far >> end
+"#
+    );
+    // Without a foreach there is nothing to divide.
+    let text = emit_with(&flow("start: end\nend:"), &options).0.unwrap();
+    assert!(!text.contains("BLOCKS"), "{text}");
 }

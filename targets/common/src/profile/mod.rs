@@ -282,6 +282,8 @@ pub struct AirflowProfile {
     pub max_active_runs: Option<u32>,
     /// Tasks of one run that run at a time; Airflow's setting if absent.
     pub max_active_tasks: Option<u32>,
+    /// How many times Airflow's `max_map_length` tasks a foreach may have.
+    pub foreach_blocks: u32,
     /// Seconds that a pod may take until its container runs: a node that must come up, an image that must be pulled.
     pub startup_timeout_s: u32,
 }
@@ -303,6 +305,7 @@ impl Default for AirflowProfile {
             tags: Vec::new(),
             max_active_runs: None,
             max_active_tasks: None,
+            foreach_blocks: 1,
             startup_timeout_s: 600,
         }
     }

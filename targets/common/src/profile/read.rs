@@ -223,6 +223,7 @@ impl Reader {
                 "tags",
                 "max_active_runs",
                 "max_active_tasks",
+                "foreach_blocks",
                 "startup_timeout_s",
             ],
         );
@@ -252,6 +253,9 @@ impl Reader {
             tags: self.strings(table, "tags", rules::AIRFLOW_TAG),
             max_active_runs: self.integer(table, "max_active_runs", 1..100_001),
             max_active_tasks: self.integer(table, "max_active_tasks", 1..100_001),
+            foreach_blocks: self
+                .integer(table, "foreach_blocks", 1..65)
+                .unwrap_or(default.foreach_blocks),
             startup_timeout_s: self
                 .integer(table, "startup_timeout_s", 1..86_401)
                 .unwrap_or(default.startup_timeout_s),

@@ -208,19 +208,24 @@ fn failure(
 }
 
 /// Whether what the store says covers a trouble: its task is listed or done, or all of its step's are done.
+/// Where a task is done and the orchestrator gave it up all the same, that is news.
 fn is_told(trouble: &Trouble, record: Option<&RunRecord>, is_over: bool) -> bool {
     let Some(step) = record.and_then(|record| record.step(&trouble.step)) else {
         return false;
     };
     if trouble.index.is_none() {
         let done = step.tasks.iter().filter(|task| task.committed_ms.is_some());
-        return step.expected == Some(done.count() as u64);
+        return step.expected == Some(done.count() as u64) && !trouble.is_final;
     }
     // One that runs may still be in trouble: its container cannot start again.
     let is_listed = |task: &TaskRecord| is_over || task.last_ended().is_some();
+    let is_told = |task: &TaskRecord| match task.committed_ms {
+        Some(_) => !trouble.is_final,
+        None => is_listed(task),
+    };
     step.tasks
         .iter()
-        .any(|task| task.index == trouble.index && (task.committed_ms.is_some() || is_listed(task)))
+        .any(|task| task.index == trouble.index && is_told(task))
 }
 
 #[cfg(test)]

@@ -101,6 +101,19 @@ fn shown(record: Option<&RunRecord>, state: Option<&RunState>) -> String {
 const ERROR: &str = "ValueError: no such shard (flow.py:12 in train)";
 
 #[test]
+fn a_done_task_that_the_orchestrator_gave_up_is_told() {
+    let train = vec![task("t-0", true, &[None])];
+    let trouble = ("train", Some(0), "too many tasks for the orchestrator");
+    let failed = state(Phase::Failed, &[trouble]);
+    let text = shown(Some(&record(train.clone())), Some(&failed));
+    assert!(text.contains(trouble.2), "{text}");
+    // While it runs, an attempt that was lost is made good by the one that was committed.
+    let running = state(Phase::Running, &[trouble]);
+    let text = shown(Some(&record(train)), Some(&running));
+    assert!(!text.contains(trouble.2), "{text}");
+}
+
+#[test]
 fn a_running_run_says_what_is_being_tried_again() {
     let train = vec![
         task("t-0", true, &[None]),

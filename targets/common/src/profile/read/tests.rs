@@ -59,6 +59,7 @@ fn every_key_is_read() {
         tags = ["nightly"]
         max_active_runs = 1
         max_active_tasks = 8
+        foreach_blocks = 4
         startup_timeout_s = 300
         [profile.other]
         empty_foreach = "fail"
@@ -93,6 +94,7 @@ fn every_key_is_read() {
         (airflow.max_active_runs, airflow.max_active_tasks),
         (Some(1), Some(8))
     );
+    assert_eq!(airflow.foreach_blocks, 4);
     assert_eq!(airflow.startup_timeout_s, 300);
     assert_eq!(
         config.profile(Some("other")).unwrap().empty_foreach,
