@@ -7,6 +7,7 @@
 mod find;
 mod listing;
 pub mod log;
+mod origin;
 mod read;
 pub mod sync;
 
@@ -16,6 +17,7 @@ use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
 
 pub use find::{FindError, Name, find, flows, runs};
+pub use origin::Origins;
 pub use read::{Plans, explain, read_record, run, run_cached};
 
 use crate::commit::Outcome;

@@ -226,6 +226,31 @@ fn a_named_step_runs_again_with_all_that_follows() {
 }
 
 #[test]
+fn logs_of_what_was_taken_over_are_found_where_it_ran() {
+    let world = World::foreach(
+        "",
+        2,
+        "print('sees', self.input, current.run_id)",
+        "print('joins')",
+    );
+    world.runs(&[]);
+    let first = run_id(&world.latest());
+    resumes(&world, &["join"]);
+    // Twice taken over.
+    resumes(&world, &["end"]);
+    let last = run_id(&world.latest());
+    let logs = super::world::output(world.flowc("logs").arg(&last));
+    assert_eq!(
+        logs.stdout,
+        format!("[body/t-0] sees 0 {first}\n[body/t-1] sees 1 {first}\n[join/t] joins\n"),
+        "{}",
+        logs.stderr
+    );
+    let logs = super::world::output(world.flowc("logs").arg(format!("{last}/body/t-1")));
+    assert_eq!(logs.stdout, format!("[body/t-1] sees 1 {first}\n"));
+}
+
+#[test]
 fn a_finished_run_is_taken_over_whole() {
     let world = World::new(NESTED);
     world.write("mended", "");

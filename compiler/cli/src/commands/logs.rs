@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use flowc_core::diag::render::Colour;
 use flowc_task::commit::Place;
-use flowc_task::history::{self, AttemptRecord, Name, RunRecord, TaskRecord, log};
+use flowc_task::history::{self, AttemptRecord, Name, Origins, RunRecord, TaskRecord, log};
 use flowc_task::store::{Store, StoreError};
 use flowc_task::task::Stream;
 use futures::{StreamExt, TryStreamExt};
@@ -70,9 +70,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let mut plans = history::Plans::new();
         loop {
             let record = history::run_cached(&store, &name.flow, &name.run, &mut plans).await?;
-            let Some(record) = record else {
+            let Some(mut record) = record else {
                 bail!("there is no run `{}` in {}", args.run, store.url());
             };
+            printer.origins.enter(&store, &mut record).await?;
             let is_over = has_ended(&name, &record);
             match printer.print(&record).await {
                 // Whoever read it has seen enough.
@@ -113,6 +114,8 @@ struct Printer<'a> {
     seen: HashMap<(Place, u32), (u64, usize)>,
     lines: usize,
     tasks: usize,
+    /// Where tasks that were taken over have their logs.
+    origins: Origins,
 }
 
 impl<'a> Printer<'a> {
@@ -124,6 +127,7 @@ impl<'a> Printer<'a> {
             seen: HashMap::new(),
             lines: 0,
             tasks: 0,
+            origins: Origins::default(),
         }
     }
 
@@ -138,7 +142,8 @@ impl<'a> Printer<'a> {
             let Some(attempt) = chosen(args, task) else {
                 continue;
             };
-            let place = Place::new(&record.flow, &record.run, step, &task.id);
+            let run = self.origins.of(step, &task.id).unwrap_or(&record.run);
+            let place = Place::new(&record.flow, run, step, &task.id);
             let size = attempt.stdout + attempt.stderr;
             let seen = self.seen.get(&(place.clone(), attempt.number));
             if seen.map_or(size > 0, |(before, _)| *before != size) {
