@@ -21,5 +21,7 @@ mod refusals;
 mod resume;
 #[path = "run_local/runs.rs"]
 mod runs;
+#[path = "run_local/test_step.rs"]
+mod test_step;
 #[path = "run_local/world.rs"]
 mod world;

@@ -41,7 +41,7 @@ pub(crate) struct Given {
     config_value: Vec<String>,
     /// The Python that is asked what cannot be read of the flow [default: FLOWC_PYTHON, the active virtual environment, python3]
     #[arg(long, value_name = "PROGRAM")]
-    python: Option<OsString>,
+    pub(crate) python: Option<OsString>,
     /// Fail where only Python could tell, and do not ask it
     #[arg(skip)]
     pub(crate) statically: bool,

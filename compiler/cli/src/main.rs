@@ -10,6 +10,7 @@ mod output;
 mod parameters;
 mod place;
 mod run;
+mod scene;
 mod sources;
 mod store;
 mod tasks;
@@ -22,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     artifacts, check, compile, delete, deploy, dump, explain, logs, resume, run as run_flow, show,
-    status, stop, sync, trigger,
+    status, stop, sync, test, trigger,
 };
 
 /// How a command ended (DESIGN §9).
@@ -96,6 +97,8 @@ enum Command {
     Artifacts(artifacts::Args),
     /// Show the values of artifacts, or save them to a file
     Dump(dump::Args),
+    /// Run one step by itself, on artifacts of a past run or of a file
+    Test(test::Args),
     /// End a run on an orchestrator
     Stop(stop::Args),
     /// Make runs of an orchestrator visible to Metaflow's client
@@ -123,6 +126,7 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Artifacts(args) => artifacts::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Sync(args) => sync::run(&args),
         Command::Delete(args) => delete::run(&args),

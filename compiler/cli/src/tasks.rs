@@ -52,7 +52,7 @@ pub(crate) struct Artifact<'a> {
 }
 
 /// Which artifacts are wanted.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Which {
     /// Also artifacts whose name begins with an underscore, which are Metaflow's own
     #[arg(long)]

@@ -44,6 +44,21 @@ pub(crate) enum Answer {
     Failed(String),
 }
 
+impl Answer {
+    /// Adds it to what is told of the artifact.
+    pub(crate) fn enter(&self, told: &mut Value) {
+        match self {
+            Self::Told { text, value } => {
+                told["text"] = text.as_str().into();
+                if let Some(value) = value {
+                    told["value"] = value.clone();
+                }
+            }
+            Self::Failed(error) => told["error"] = error.as_str().into(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Line {
     text: Option<String>,

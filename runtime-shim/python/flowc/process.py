@@ -31,8 +31,14 @@ def main(arguments):
         from . import describe
 
         describe.main()
+    elif mode == "fixture":
+        from . import fixture
+
+        fixture.main()
     else:
-        sys.stderr.write("usage: harness.py task|zygote, with a socket as standard input; show|describe\n")
+        sys.stderr.write(
+            "usage: harness.py task|zygote, with a socket as standard input; show|describe|fixture\n"
+        )
         sys.exit(2)
 
 

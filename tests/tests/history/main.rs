@@ -272,6 +272,15 @@ print(sorted(t.id for t in run['inner'].tasks() if 'origin-task-id' in t.metadat
         shown,
         format!("[[0, 1], [0, 1]] {RUN}\nt {id}\n['t-0-0']\n")
     );
+    // One step of it alone, with what it started from in the bucket.
+    let resumed = fs::read_to_string(cloud.root.path().join("id")).unwrap();
+    let from = format!("HistoryFlow/{resumed}/inner/t-1-0");
+    let python = metaflow_python().to_str().unwrap();
+    let test = [
+        "test", "step", "flow.py", "collect", "--from", &from, "--store", STORE,
+    ];
+    let left = run(cloud.flowc(&test).args(["--python", python]));
+    assert_eq!(left, "squares (list) = [0, 1]\n");
     // The latest run of this machine is now the one that was resumed.
     let told = resume(&["close"]);
     assert!(told.contains("(2 tasks, 13 adopted)"), "{told}");

@@ -135,15 +135,8 @@ impl<'a, A: Iterator<Item = (&'a Wanted, values::Answer)>> Shown<'a, A> {
                 "size": artifact.size,
                 "sha1": artifact.key,
             });
-            match self.answer(&left.task, artifact.name) {
-                Some(values::Answer::Told { text, value }) => {
-                    told["text"] = text.into();
-                    if let Some(value) = value {
-                        told["value"] = value;
-                    }
-                }
-                Some(values::Answer::Failed(error)) => told["error"] = error.into(),
-                None => {}
+            if let Some(answer) = self.answer(&left.task, artifact.name) {
+                answer.enter(&mut told);
             }
             artifacts.push(told);
         }

@@ -14,4 +14,5 @@ pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
+pub(crate) mod test;
 pub(crate) mod trigger;

@@ -26,10 +26,12 @@ pub(crate) async fn find(
     arguments: &Arguments,
     findings: &Findings<'_>,
 ) -> anyhow::Result<Result<RunRecord, Diagnostic>> {
-    if let Some(step) = &arguments.step
-        && !plan.steps.iter().any(|(_, known)| known.name == *step)
+    if let Some(found) = arguments
+        .step
+        .as_ref()
+        .and_then(|step| unknown_step(plan, step))
     {
-        return Ok(Err(unknown_step(plan, step)));
+        return Ok(Err(found));
     }
     let store = &machine.store;
     let run = match named(machine, plan, arguments.origin_run_id.as_deref()).await? {
@@ -186,16 +188,20 @@ fn nothing(shown: &str, store: &Store) -> Diagnostic {
     .help("start a new run")
 }
 
-fn unknown_step(plan: &Plan, step: &str) -> Diagnostic {
+/// What to say of a step that the flow does not have.
+pub(crate) fn unknown_step(plan: &Plan, step: &str) -> Option<Diagnostic> {
     let names = || plan.steps.iter().map(|(_, known)| known.name.as_str());
+    if names().any(|name| name == step) {
+        return None;
+    }
     let found = error(
         Code::FC4021,
         format!("flow `{}` has no step `{step}`", plan.flow),
     );
-    match suggest::closest(step, names()) {
+    Some(match suggest::closest(step, names()) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help(format!("it has {}", names().collect::<Vec<_>>().join(", "))),
-    }
+    })
 }
 
 fn going_on(shown: &str) -> Diagnostic {

@@ -126,7 +126,7 @@ codes! {
     FC4006 "a foreach wider than the limit"
     FC4007 "Metaflow's service is not told about runs"
     FC4020 "no run to resume"
-    FC4021 "a step to resume from that the flow does not have"
+    FC4021 "a step that the flow does not have"
     FC4022 "a run that goes on"
     FC4023 "a run of another flow"
     FC4024 "a damaged result"
