@@ -426,6 +426,76 @@ fn configurations_come_from_the_command_line_the_variables_or_the_tree() {
     );
 }
 
+const INCLUDES: &str = "
+from metaflow import FlowSpec, IncludeFile, step
+def pairs(text):
+    return dict(line.split(\":\") for line in text.split())
+class Demo(FlowSpec):
+    table = IncludeFile(\"table\", default=\"./data/table.txt\", parser=pairs)
+    raw = IncludeFile(\"raw\", is_text=False, default=\"raw.bin\", help=\"bytes\")
+    odd = IncludeFile(\"odd\", encoding=\"latin-1\", default=\"odd.txt\")
+    none = IncludeFile(\"none\")
+    @step
+    def start(self):
+        self.next(self.end)
+    @step
+    def end(self):
+        print(\"seen\", self.table, self.raw, self.odd, self.none)
+if __name__ == \"__main__\":
+    Demo()
+";
+
+#[test]
+fn included_files_are_read_from_the_tree_and_packaged() {
+    let folder = folder(&[
+        ("flow.py", INCLUDES),
+        ("data/table.txt", "a:1 b:2"),
+        ("raw.bin", "\u{0}\u{1}"),
+        ("other.txt", "a:7"),
+    ]);
+    fs::write(folder.path().join("odd.txt"), b"\xe9").unwrap();
+    let expected = "seen {'a': '1', 'b': '2'} b'\\x00\\x01' é None";
+    // From another folder: a default is found beside the flow.
+    let place = folder.path().join("flow.py");
+    let elsewhere = temp_dir();
+    let output = run(elsewhere.path(), &["run", place.to_str().unwrap()]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
+    assert!(printed.contains(expected), "{printed}");
+    let given = ["run", "flow.py", "--table", "other.txt"];
+    let output = run(folder.path(), &given);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
+    assert!(printed.contains("seen {'a': '7'}"), "{printed}");
+    let output = run(folder.path(), &["run", "flow.py", "--raw", "nowhere.bin"]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
+    assert!(
+        printed.contains("could not open file 'nowhere.bin'"),
+        "{printed}"
+    );
+
+    // Nothing of this needs Python, and the contents are part of the package's name.
+    let package = || {
+        let target = ["--target", "step-functions", "-o", "out"];
+        let mut arguments = vec!["compile", "--static", "flow.py"];
+        arguments.extend(target);
+        let output = run(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        fs::read_to_string(folder.path().join("out/state-machine.asl.json")).unwrap()
+    };
+    let first = package();
+    assert_eq!(first, package());
+    fs::write(folder.path().join("data/table.txt"), "a:3").unwrap();
+    assert_ne!(first, package());
+    fs::remove_file(folder.path().join("raw.bin")).unwrap();
+    let text = said(&run(
+        folder.path(),
+        &["check", "flow.py", "--target", "argo"],
+    ));
+    assert!(
+        text.contains("error[FC0029]") && text.contains("`raw.bin`"),
+        "{text}"
+    );
+}
+
 /// The flows whose every part can be read, and what Python makes of them.
 #[test]
 fn static_front_end_and_python_give_the_same_flow() {

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use flowc_core::diag::{Diagnostics, render};
+use flowc_core::diag::{Code, Diagnostic, Diagnostics, render};
 use flowc_core::front::python;
 use flowc_core::ir::flow::Flow;
 use flowc_core::ir::plan::Plan;
 use flowc_core::lower;
-use flowc_core::source::{FileId, SourceTree};
+use flowc_core::source::{FileId, SourceTree, Span};
 use flowc_protocol::manifest::Manifest;
+use flowc_target::literal::as_text;
 use flowc_target::package::{self, Package, PackageFile, Selection};
 use flowc_target::profile::{self, Config};
 use flowc_target::{BundleFile, Options, Profile, Target, ir, manifest};
@@ -132,7 +133,9 @@ impl Compilation {
             return Ok(None);
         };
         let manifest = manifest::manifest(plan, profile.empty_foreach);
-        let package = self.package(&config, &manifest)?;
+        let Some(package) = self.package(&config, &manifest)? else {
+            return Ok(None);
+        };
         Ok(Some(Prepared {
             options: Options {
                 package: flowc_protocol::identity::package_name(&manifest.flow, &package.sha256),
@@ -142,16 +145,20 @@ impl Compilation {
         }))
     }
 
-    fn package(&self, config: &Config, manifest: &Manifest) -> anyhow::Result<Package> {
+    /// Packs the tree; `None` after a file that an `IncludeFile` names was not found in it.
+    fn package(&mut self, config: &Config, manifest: &Manifest) -> anyhow::Result<Option<Package>> {
         let root = self.argument.root();
         let ignore = fs::read_to_string(root.join(package::IGNORE_FILE)).unwrap_or_default();
         let include = config.include.iter().map(|pattern| pattern.value.as_str());
         let selection = Selection::new(include, &ignore);
         let enter =
             |path: &str, names: &[String]| selection.enters(path, names.iter().map(String::as_str));
+        let mut missing = self.included_files();
         let mut files = Vec::new();
         for file in sources::walk(&root, &enter)? {
-            if !selection.takes(&file.path) {
+            let included = missing.iter().any(|(_, path, _)| *path == file.path);
+            missing.retain(|(_, path, _)| *path != file.path);
+            if !included && !selection.takes(&file.path) {
                 continue;
             }
             let bytes = fs::read(&file.place)
@@ -162,8 +169,30 @@ impl Compilation {
                 executable: file.executable,
             });
         }
+        for (name, path, span) in &missing {
+            let message = format!("`{path}` of the parameter `{name}` cannot be packaged");
+            let label = "there is no such file below the flow's folder";
+            let finding = Diagnostic::error(Code::FC0029, message, *span, label)
+                .help("put the file beside the flow, and name it by its path from there");
+            self.diagnostics.push(finding);
+        }
+        if !missing.is_empty() {
+            return Ok(None);
+        }
         let plan = serde_json::to_vec(manifest).context("cannot write plan.json")?;
-        Ok(package::pack(files, &plan)?)
+        Ok(Some(package::pack(files, &plan)?))
+    }
+
+    /// The files that are defaults of `IncludeFile`: the parameter, the path below the root, and where it is written.
+    fn included_files(&self) -> Vec<(String, String, Span)> {
+        let parameters = self.plan.iter().flat_map(|plan| &plan.parameters);
+        let files = parameters.filter(|parameter| parameter.file);
+        let named = files.filter_map(|parameter| {
+            let path = as_text(parameter.default.as_ref()?)?;
+            let path = path.strip_prefix("./").unwrap_or(path);
+            Some((parameter.name.clone(), path.to_owned(), parameter.span))
+        });
+        named.collect()
     }
 
     /// Emits one bundle with `flow.ir.json`; `None` if the target found errors, which join the others.

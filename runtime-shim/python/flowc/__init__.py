@@ -21,6 +21,7 @@ LAZY = {
     "ConfigValue": "configs",
     "config_expr": "configs",
     "FlowMutator": "mutators",
+    "IncludeFile": "includefile",
     "MutableFlow": "mutators",
     "MutableStep": "mutators",
     "StepMutator": "mutators",

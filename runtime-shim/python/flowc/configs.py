@@ -209,7 +209,7 @@ class Config(Parameter):
                 raise MetaflowException("missing configuration for '%s'" % self.name)
             return None
         if self.parser:
-            value = _parser(self.parser)(text)
+            value = parser_of(self.parser)(text)
             if not self._plain and not isinstance(value, dict):
                 raise MetaflowException(
                     "the parser of config '%s' returned a %s, no dictionary"
@@ -258,7 +258,8 @@ def _is_unpacked(key):
     return isinstance(key, str) and key.startswith(UNPACK)
 
 
-def _parser(parser):
+def parser_of(parser):
+    """A parser, imported if it is named."""
     if callable(parser):
         return parser
     path, _, name = ("metaflow" + parser if parser[:1] == "." else parser).rpartition(".")

@@ -93,7 +93,7 @@ class Describer:
                 for name, function in steps.items()
             },
             "parameters": [
-                _parameter(name, parameter)
+                _parameter(name, parameter, self.root)
                 for name, parameter in flowspec.declared_parameters(flow_class)
                 if not parameter.IS_CONFIG_PARAMETER
             ],
@@ -135,15 +135,20 @@ def _mark(mark):
     }
 
 
-def _parameter(attribute, parameter):
+def _parameter(attribute, parameter, root):
     default = parameter.default
     computed = callable(default)
+    is_file = hasattr(parameter, "contents")
+    if is_file and isinstance(default, str) and os.path.isabs(default) and _below(default, root):
+        # Where the tree is on this machine must not reach a bundle.
+        default = os.path.relpath(default, root).replace(os.sep, "/")
     return {
         "attribute": attribute,
         "name": parameter.name,
         "type": _type(parameter._declared_type),
         "default": None if default is None or computed else _value(default),
         "computed": computed,
+        "file": is_file,
         "help": None if parameter.help is None else str(parameter.help),
         "required": bool(parameter.required),
         "separator": parameter.separator,

@@ -91,7 +91,11 @@ def values(declared, given, flow_name, user_name, store_kind):
     result = {}
     for attribute, parameter in declared:
         key = parameter.name.replace("-", "_").lower()
-        if folded.get(key) is not None:
+        if hasattr(parameter, "contents"):
+            value = parameter.contents(folded.get(key), flow_name, user_name, store_kind)
+            if value is None and parameter.required:
+                raise MetaflowException("the parameter `%s` has no value" % parameter.name)
+        elif folded.get(key) is not None:
             value = convert(parameter, folded[key])
         elif parameter.default is not None:
             value = parameter.default
@@ -103,7 +107,7 @@ def values(declared, given, flow_name, user_name, store_kind):
             raise MetaflowException("the parameter `%s` has no value" % parameter.name)
         else:
             value = None
-        if value and parameter.separator:
+        if isinstance(value, str) and value and parameter.separator:
             value = value.split(parameter.separator)
         result[attribute] = value
     return result

@@ -128,7 +128,7 @@ class Runner:
             raise Fault(EXIT_CONFIGURATION, "step `%s` was given no inputs" % task["step"])
         first = self.inputs[0]
         for name, parameter in declared:
-            wrap = getattr(parameter, "wrap", _as_it_is) if self.configured else _as_it_is
+            wrap = getattr(parameter, "wrap", _as_it_is)
             flowspec.make_read_only(
                 type(flow), name, lambda name=name, wrap=wrap: wrap(first.load(name))
             )

@@ -46,6 +46,19 @@ class Wrapper(Exception):
         self.__dict__ = state
 
 
+class IncludedFile:
+    """Stands for `metaflow.includefile.IncludedFile`, which says where the contents are; flowc's artifact is the contents."""
+
+    def contents(self):
+        """What the file holds."""
+        descriptor = self._descriptor
+        with open(descriptor["url"].replace("local://", "", 1), "rb") as file:
+            data = file.read()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        return data.decode(descriptor["encoding"] or "utf-8") if descriptor["is_text"] else data
+
+
 class Reader(pickle.Unpickler):
     """Finds the classes of Metaflow without importing it."""
 
@@ -55,6 +68,8 @@ class Reader(pickle.Unpickler):
     def find_class(self, module, name):
         if name == "MetaflowExceptionWrapper":
             return Wrapper
+        if name == "IncludedFile":
+            return IncludedFile
         if module == "__main__":
             if name == "ForeachFrame":
                 return ForeachFrame
@@ -136,7 +151,8 @@ class Run:
         """The object of a key."""
         import io
 
-        return Reader(io.BytesIO(self.blob(key))).load()
+        value = Reader(io.BytesIO(self.blob(key))).load()
+        return value.contents() if isinstance(value, IncludedFile) else value
 
 
 def differ(left, right, path="", seen=None):

@@ -78,6 +78,8 @@ fn tutorials() -> PathBuf {
 /// The tutorials, and what flowc does with each: runs it, refuses it by a code, or there is only a notebook.
 enum Tutorial {
     Runs(&'static str),
+    /// Draws at random, without a seed.
+    Draws(&'static str),
     Refused(&'static str),
     /// Reads the latest run of another tutorial and draws from it at random, without a seed.
     Reads {
@@ -90,8 +92,8 @@ enum Tutorial {
 
 const TUTORIALS: &[(&str, Tutorial)] = &[
     ("00-helloworld/helloworld.py", Tutorial::Runs("HelloFlow")),
-    ("01-playlist/playlist.py", Tutorial::Refused("FC0017")),
-    ("02-statistics/stats.py", Tutorial::Refused("FC0017")),
+    ("01-playlist/playlist.py", Tutorial::Draws("PlayListFlow")),
+    ("02-statistics/stats.py", Tutorial::Runs("MovieStatsFlow")),
     (
         "03-playlist-redux/playlist.py",
         Tutorial::Reads {
@@ -144,6 +146,16 @@ fn tutorials_leave_the_same_artifacts_or_are_refused_by_a_code() {
                     class,
                     arguments: &[],
                     random: Random::Free,
+                },
+            ),
+            Tutorial::Draws(class) => table.compare(
+                &bed,
+                &Case {
+                    name,
+                    file,
+                    class,
+                    arguments: &[],
+                    random: Random::Seeded,
                 },
             ),
             Tutorial::Reads { class, before } => {

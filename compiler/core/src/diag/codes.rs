@@ -47,7 +47,7 @@ codes! {
     FC0013 "unknown decorator"
     FC0014 "a decorator that is not supported yet"
     FC0016 "a parameter type that is not supported"
-    FC0017 "a configuration or an included file that cannot be read statically"
+    FC0017 "a configuration that cannot be read statically"
     FC0019 "a name that flowc's `metaflow` does not provide"
     FC0020 "two steps of the same name"
     FC0021 "`@step` is used wrongly"
@@ -57,6 +57,7 @@ codes! {
     FC0026 "a flow file that fails when Python runs it"
     FC0027 "a flow that is another one each time Python runs its file"
     FC0028 "steps that are others once Python has run the file"
+    FC0029 "an included file that cannot be packaged"
 
     FC0101 "reserved step name"
     FC0102 "no start step"

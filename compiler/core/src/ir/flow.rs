@@ -153,6 +153,8 @@ pub struct Parameter {
     pub required: bool,
     /// `separator=`.
     pub separator: Option<Spanned<String>>,
+    /// It is an `IncludeFile`: the value that is given is a path, and steps see what the file holds.
+    pub file: bool,
 }
 
 /// Type of a parameter's value.

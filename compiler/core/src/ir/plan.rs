@@ -267,6 +267,8 @@ pub struct PlanParameter {
     pub required: bool,
     /// The value is a list: a string split at this separator.
     pub separator: Option<String>,
+    /// The value is the path of a file, whose contents steps see (`IncludeFile`).
+    pub file: bool,
     /// Help text.
     pub help: Option<String>,
     /// Where it is declared.

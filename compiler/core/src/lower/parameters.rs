@@ -27,6 +27,7 @@ pub(super) fn resolve(parameter: &Parameter) -> PlanParameter {
         computed_default: computed,
         required: parameter.required,
         separator,
+        file: parameter.file,
         help: parameter.help.clone(),
         span: parameter.span,
     }

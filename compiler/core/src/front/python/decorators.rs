@@ -252,20 +252,12 @@ pub(super) fn not_literal<'a>(
 
 /// Names of Metaflow that bring configuration from outside into the class.
 pub(super) fn is_config(path: &str) -> bool {
-    ["IncludeFile", "Config", "ConfigValue", "config_expr"].contains(&path)
+    ["Config", "ConfigValue", "config_expr"].contains(&path)
 }
 
-/// Reports a use of `IncludeFile`, `Config` or `config_expr`.
+/// Reports a use of `Config` or `config_expr`.
 pub(super) fn config(context: &mut Context<'_>, name: &str, range: TextRange) {
     let span = context.source.span(&range);
-    if name == "IncludeFile" {
-        context.explained.insert(name.to_owned());
-        let message = format!("`{name}` is not supported yet");
-        let help = "add the file to `include` under `[package]` in `flowc.toml` and open it in the `start` step";
-        let finding = Diagnostic::error(Code::FC0017, message, span, "not supported yet");
-        context.found.push(finding.help(help));
-        return;
-    }
     let message = format!("`{name}` cannot be read statically");
     let finding = Diagnostic::error(Code::FC0017, message, span, "known only when Python runs");
     context.ask(finding.help("write the value itself, or make it a `Parameter`"));

@@ -249,6 +249,7 @@ fn parameter(
         }),
         help: described.help.clone(),
         required: described.required,
+        file: described.file,
         separator: separator.map(|text| spanned(text, known_separator.map(|one| one.span))),
     }
 }

@@ -49,6 +49,8 @@ pub struct DescribedParameter {
     pub ty: Option<String>,
     /// Default, if it is a value.
     pub default: Option<DescribedValue>,
+    /// Whether it is an `IncludeFile`.
+    pub file: bool,
     /// Whether the default is a function.
     pub computed: bool,
     /// `help`

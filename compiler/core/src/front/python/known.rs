@@ -81,6 +81,7 @@ const PROVIDED: &[&str] = &[
     "ConfigValue",
     "config_expr",
     "FlowMutator",
+    "IncludeFile",
     "MutableFlow",
     "MutableStep",
     "StepMutator",
@@ -122,7 +123,6 @@ const OTHER_NAMES: &[(&str, &str)] = &[
         "read and write the objects with your cloud's own client until then",
     ),
     ("cards", WITHOUT_CARDS),
-    ("IncludeFile", WITHOUT_CONFIG),
     (
         "Runner",
         "start the run by `flowc run` in a process of its own until then",
@@ -141,8 +141,6 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ),
     ("profile", "use `time.perf_counter` until then"),
 ];
-
-const WITHOUT_CONFIG: &str = "remove it; a later version brings it";
 
 fn find<'a>(table: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
     table
@@ -201,8 +199,5 @@ pub(super) fn provided_names() -> impl Iterator<Item = &'static str> {
 
 /// Whether a bare name may come out of `from metaflow import *`.
 pub(super) fn is_exported(name: &str) -> bool {
-    PROVIDED.contains(&name)
-        || find(NOT_YET, name).is_some()
-        || find(OTHER_NAMES, name).is_some()
-        || name == "IncludeFile"
+    PROVIDED.contains(&name) || find(NOT_YET, name).is_some() || find(OTHER_NAMES, name).is_some()
 }

@@ -262,13 +262,16 @@ fn value<'a>(
     let call = value.as_call_expr();
     let meaning = call.map(|call| context.names.resolve(&call.func));
     match (call, meaning) {
-        (Some(call), Some(Meaning::Metaflow(path))) if path == "Parameter" => {
+        (Some(call), Some(Meaning::Metaflow(path)))
+            if path == "Parameter" || path == "IncludeFile" =>
+        {
             report_uncertain(context, certainty, call.range(), "a parameter");
             let attribute = Spanned {
                 value: name.to_owned(),
                 span,
             };
-            Member::Parameter(parameters::read(context, attribute, call))
+            let declared = parameters::declared(path == "IncludeFile");
+            Member::Parameter(parameters::read(context, attribute, call, declared))
         }
         (Some(call), Some(Meaning::Metaflow(path))) if is_config(&path) => {
             config(context, &path, call.func.range());

@@ -26,11 +26,48 @@ const OPTIONS: [&str; 7] = [
 /// How many of [`OPTIONS`] may be given by position.
 const POSITIONAL: usize = 6;
 
+/// Likewise of `IncludeFile`, `IncludeFile.__init__` in `metaflow/includefile.py`; its `default` is by keyword only.
+const FILE_OPTIONS: [&str; 8] = [
+    "name",
+    "required",
+    "is_text",
+    "encoding",
+    "help",
+    "parser",
+    "default",
+    "show_default",
+];
+
+/// What is declared: its options, how many of them may be given by position, and its class.
+#[derive(Clone, Copy)]
+pub(super) struct Declared {
+    options: &'static [&'static str],
+    positional: usize,
+    class: &'static str,
+}
+
+/// A parameter, or an included file.
+pub(super) fn declared(file: bool) -> Declared {
+    if file {
+        return Declared {
+            options: &FILE_OPTIONS,
+            positional: 6,
+            class: "IncludeFile",
+        };
+    }
+    Declared {
+        options: &OPTIONS,
+        positional: POSITIONAL,
+        class: "Parameter",
+    }
+}
+
 /// Reads the call; what could not be read is reported and left out.
 pub(super) fn read<'a>(
     context: &mut Context<'a>,
     attribute: Spanned<String>,
     call: &'a ExprCall,
+    declared: Declared,
 ) -> Parameter {
     let mut parameter = Parameter {
         name: attribute.clone(),
@@ -41,9 +78,10 @@ pub(super) fn read<'a>(
         help: None,
         required: false,
         separator: None,
+        file: declared.class == "IncludeFile",
     };
     let mut named = false;
-    for (option, value) in options(context, call) {
+    for (option, value) in options(context, call, declared) {
         match option {
             "name" => {
                 named = true;
@@ -71,6 +109,8 @@ pub(super) fn read<'a>(
                     });
                 }
             }
+            // Only the harness calls it.
+            "parser" => {}
             // `show_default` only shapes Metaflow's help text; its value is checked like the others.
             _ => drop(plain(context, option, value)),
         }
@@ -85,14 +125,18 @@ pub(super) fn read<'a>(
             span,
             "its first argument is its name",
         )
-        .help(format!("write `Parameter(\"{attribute}\", ...)`"));
+        .help(format!("write `{}(\"{attribute}\", ...)`", declared.class));
         context.found.push(finding);
     }
     parameter
 }
 
 /// The arguments by the name of the option, positions resolved.
-fn options<'a>(context: &mut Context<'a>, call: &'a ExprCall) -> Vec<(&'static str, &'a Expr)> {
+fn options<'a>(
+    context: &mut Context<'a>,
+    call: &'a ExprCall,
+    declared: Declared,
+) -> Vec<(&'static str, &'a Expr)> {
     let mut options: Vec<(&'static str, &'a Expr)> = Vec::new();
     for (position, value) in call.arguments.args.iter().enumerate() {
         if value.is_starred_expr() {
@@ -103,9 +147,13 @@ fn options<'a>(context: &mut Context<'a>, call: &'a ExprCall) -> Vec<(&'static s
             );
             break;
         }
-        let Some(option) = OPTIONS.get(position).filter(|_| position < POSITIONAL) else {
+        let Some(option) = declared
+            .options
+            .get(position)
+            .filter(|_| position < declared.positional)
+        else {
             let span = context.source.span(value);
-            let message = "too many positional arguments of `Parameter`";
+            let message = format!("too many positional arguments of `{}`", declared.class);
             let finding = Diagnostic::error(Code::FC0024, message, span, "which option is this?");
             let help = "write options by keyword, as in `default=1`";
             context.found.push(finding.help(help));
@@ -122,7 +170,11 @@ fn options<'a>(context: &mut Context<'a>, call: &'a ExprCall) -> Vec<(&'static s
             );
             continue;
         };
-        if let Some(option) = OPTIONS.iter().find(|option| **option == name.as_str()) {
+        if let Some(option) = declared
+            .options
+            .iter()
+            .find(|option| **option == name.as_str())
+        {
             if options.iter().any(|(known, _)| known == option) {
                 let span = context.source.span(keyword);
                 let message = format!("`{option}` of a parameter is given twice");
@@ -135,17 +187,17 @@ fn options<'a>(context: &mut Context<'a>, call: &'a ExprCall) -> Vec<(&'static s
             continue;
         }
         let span = context.source.span(name);
-        let message = format!("`Parameter` has no option `{name}`");
+        let message = format!("`{}` has no option `{name}`", declared.class);
         let finding = Diagnostic::error(Code::FC0024, message, span, "unknown option");
         context
             .found
-            .push(match closest(name, OPTIONS.into_iter()) {
+            .push(match closest(name, declared.options.iter().copied()) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")).fix(
                     span,
                     near,
                     format!("rename to `{near}`"),
                 ),
-                None => finding.help(format!("options are `{}`", OPTIONS.join("`, `"))),
+                None => finding.help(format!("options are `{}`", declared.options.join("`, `"))),
             });
     }
     options
@@ -169,7 +221,7 @@ fn plain<'a>(context: &mut Context<'a>, option: &str, value: &'a Expr) -> Option
         }
     };
     let (fits, expected) = match option {
-        "required" | "show_default" => (
+        "required" | "show_default" | "is_text" => (
             matches!(literal, Literal::Bool(_) | Literal::None),
             "`True` or `False` is expected",
         ),
