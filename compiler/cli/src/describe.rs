@@ -39,7 +39,7 @@ pub(crate) struct Given {
     /// Value of a configuration (repeatable)
     #[arg(long, num_args = 2, value_names = ["NAME", "JSON"], action = clap::ArgAction::Append)]
     config_value: Vec<String>,
-    /// The Python that is asked what cannot be read of the flow [default: FLOWC_PYTHON, the active virtual environment, python3]
+    /// The Python that is asked what cannot be read of the flow [default: `FLOWC_PYTHON`, the active virtual environment, python3]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) python: Option<OsString>,
     /// Fail where only Python could tell, and do not ask it

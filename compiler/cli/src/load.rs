@@ -242,7 +242,7 @@ fn read(
     let needed = !reading.unknown.is_empty() || given.has_configs();
     let (Some(class), true) = (reading.class, needed && !found.has_errors()) else {
         if given.statically {
-            found.extend(forbidden(reading.unknown));
+            found.extend(forbidden(&reading.unknown));
         }
         return Ok((reading.flow, found));
     };
@@ -252,7 +252,7 @@ fn read(
                 "--static and a configuration exclude each other: only Python can read it"
             );
         }
-        found.extend(forbidden(reading.unknown));
+        found.extend(forbidden(&reading.unknown));
         return Ok((reading.flow, found));
     }
     let first = reading.unknown.iter().next();
@@ -275,7 +275,7 @@ fn read(
 }
 
 /// What only Python can tell, where it must not be asked.
-fn forbidden(unknown: Diagnostics) -> Diagnostics {
+fn forbidden(unknown: &Diagnostics) -> Diagnostics {
     let mut all = Diagnostics::default();
     for finding in unknown.iter() {
         all.push(finding.clone().note("`--static` forbids asking Python"));

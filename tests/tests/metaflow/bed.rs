@@ -25,7 +25,8 @@ pub(crate) struct Case {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Random {
     Free,
-    /// Python is told to seed `random` in every fresh interpreter, so that both programs draw the same.
+    /// Python is told to seed `random` and its hashes in every fresh interpreter, so that both programs draw the same and
+    /// find a set in the same order.
     Seeded,
 }
 
@@ -71,7 +72,7 @@ impl Bed {
                 "import random\nrandom.seed(7)\n",
             )
             .unwrap();
-            command.env("PYTHONPATH", folder);
+            command.env("PYTHONPATH", folder).env("PYTHONHASHSEED", "0");
         }
         command
     }

@@ -78,14 +78,11 @@ fn tutorials() -> PathBuf {
 /// The tutorials, and what flowc does with each: runs it, refuses it by a code, or there is only a notebook.
 enum Tutorial {
     Runs(&'static str),
-    /// Draws at random, without a seed.
+    /// Draws at random without a seed, or makes a list of a set.
     Draws(&'static str),
     Refused(&'static str),
-    /// Reads the latest run of another tutorial and draws from it at random, without a seed.
-    Reads {
-        class: &'static str,
-        before: &'static str,
-    },
+    /// Reads the latest run of the tutorial before, which flowc left, and draws from it at random, without a seed.
+    Reads(&'static str),
     NeedsCluster,
     Notebook,
 }
@@ -93,13 +90,10 @@ enum Tutorial {
 const TUTORIALS: &[(&str, Tutorial)] = &[
     ("00-helloworld/helloworld.py", Tutorial::Runs("HelloFlow")),
     ("01-playlist/playlist.py", Tutorial::Draws("PlayListFlow")),
-    ("02-statistics/stats.py", Tutorial::Runs("MovieStatsFlow")),
+    ("02-statistics/stats.py", Tutorial::Draws("MovieStatsFlow")),
     (
         "03-playlist-redux/playlist.py",
-        Tutorial::Reads {
-            class: "PlayListFlow",
-            before: "02-statistics/stats.py",
-        },
+        Tutorial::Reads("PlayListFlow"),
     ),
     ("04-playlist-plus/playlist.py", Tutorial::Refused("FC0014")),
     // `@kubernetes` sends its step to a cluster wherever the flow runs.
@@ -148,7 +142,7 @@ fn tutorials_leave_the_same_artifacts_or_are_refused_by_a_code() {
                     random: Random::Free,
                 },
             ),
-            Tutorial::Draws(class) => table.compare(
+            Tutorial::Draws(class) | Tutorial::Reads(class) => table.compare(
                 &bed,
                 &Case {
                     name,
@@ -158,27 +152,6 @@ fn tutorials_leave_the_same_artifacts_or_are_refused_by_a_code() {
                     random: Random::Seeded,
                 },
             ),
-            Tutorial::Reads { class, before } => {
-                let file = folder.join(before);
-                bed.run_metaflow(&Case {
-                    name: before,
-                    file,
-                    class: "",
-                    arguments: &[],
-                    random: Random::Free,
-                });
-                let file = folder.join(name);
-                table.compare(
-                    &bed,
-                    &Case {
-                        name,
-                        file,
-                        class,
-                        arguments: &[],
-                        random: Random::Seeded,
-                    },
-                );
-            }
             Tutorial::Refused(code) => {
                 let output = bed
                     .command(flowc())
