@@ -67,7 +67,7 @@ pub struct DescribedParameter {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DescribedValue {
-    /// As [`literal`] reads it.
+    /// A JSON value, dictionaries as pairs.
     Value(Value),
     /// `repr(value)`, cut.
     Shown(String),
