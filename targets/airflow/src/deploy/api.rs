@@ -7,6 +7,7 @@ use std::env;
 use std::time::Duration;
 
 use flowc_target::deploy::{BoxError, DeployError};
+use reqwest::header::ACCEPT;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::{Value, json};
 
@@ -193,6 +194,8 @@ impl Api {
         let mut pauses = PAUSES.iter();
         loop {
             let mut request = self.client.request(method.clone(), url.clone());
+            // Airflow 2 gives logs as plain text to who takes anything.
+            request = request.header(ACCEPT, "application/json");
             request = match &self.login {
                 Login::Open => request,
                 Login::Token(token) => request.bearer_auth(token),
