@@ -4,6 +4,8 @@
 //! `./dev test` installs the beds beforehand, so that a missing one is said first.
 
 pub mod beds;
+pub mod constructs;
+pub mod matrix;
 mod outcome;
 pub mod trials;
 mod turn;

@@ -166,6 +166,9 @@ class Runner:
         values.update(
             parameters.values(read, given, task["flow"], task.get("username"), task.get("ds_type"))
         )
+        for step in graph_info.get("steps", {}).values():
+            if "switch_cases" in step:
+                step["switch_cases"] = dict(step["switch_cases"])
         graph_info["parameters"] = [
             {"name": name, "type": type(parameter).__name__} for name, parameter in declared
         ]

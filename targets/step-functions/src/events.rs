@@ -168,6 +168,34 @@ mod tests {
     }
 
     #[test]
+    fn of_the_ways_behind_a_switch_the_longest_counts() {
+        let text = source(
+            "class F(FlowSpec):
+    @step
+    def start(self):
+        self.next({'a': self.long, 'b': self.end}, condition='kind')
+    @step
+    def long(self):
+        self.next({'again': self.long, 'on': self.longer, 'off': self.end}, condition='state')
+    @step
+    def longer(self):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+",
+        );
+        let switch = 5 + 2;
+        assert_eq!(
+            longest(&text, ForeachMode::Distributed),
+            2 + 5 + 4 * 6 + 2 * switch
+        );
+        let plan = plan(&text);
+        let (_, found) = flowc_target::Target::emit(&crate::StepFunctions, &plan, &options());
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
     fn a_history_that_may_get_too_long_is_refused() {
         let retried = |count| {
             let text = linear(count).replace("    @step", "    @retry(times=4)\n    @step");

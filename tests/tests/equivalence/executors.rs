@@ -7,11 +7,12 @@ use std::process::Command;
 use flowc_tests::beds::airflow::{Airflow, Version};
 use flowc_tests::beds::argo::Argo;
 use flowc_tests::beds::{aws, kubernetes};
+use flowc_tests::constructs::CONSTRUCTS;
 use flowc_tests::{flowc, metaflow_python, output, repo_root, run, temp_dir};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{CASES, Case};
+use crate::{Case, cases};
 
 /// The variables that give every executor one BLAS thread.
 const ONE_THREAD: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
@@ -64,7 +65,7 @@ impl Local {
 }
 
 /// An orchestrator on its bed.
-pub(crate) trait Executor {
+pub(crate) trait Executor: Sync {
     /// As in the table.
     fn name(&self) -> String;
 
@@ -83,6 +84,25 @@ pub(crate) trait Executor {
     /// Whether the example is run on it.
     fn takes(&self, _case: &Case) -> bool {
         true
+    }
+
+    /// The code by which the target refuses the flow, if it does.
+    fn refusal(&self, case: &Case) -> Option<String> {
+        let flow = self.workshop().join(case.name).join("flow.py");
+        let said = output(
+            self.command(flowc())
+                .current_dir(self.workshop())
+                .env("NO_COLOR", "1")
+                .arg("compile")
+                .arg(&flow)
+                .args(["--target", self.target(), "-o"])
+                .arg(self.workshop().join(format!("bundle-{}", case.name))),
+        );
+        let found = said
+            .stderr
+            .split_once("error[FC")
+            .filter(|_| said.code == Some(1))?;
+        Some(format!("FC{}", found.1.get(..4)?))
     }
 
     /// What whoever owns the orchestrator does before the first deployment.
@@ -176,15 +196,9 @@ fn workshop(profile: &str) -> TempDir {
         profile = profile.replace("env = { ", "run_as_user = 1000\nenv = { ");
     }
     let profile = &profile;
-    for example in CASES.iter().map(Case::folder) {
+    for example in cases().iter().map(Case::folder) {
         let copy = folder.path().join(example.file_name().unwrap());
-        fs::create_dir(&copy).unwrap();
-        for file in fs::read_dir(&example).unwrap() {
-            let file = file.unwrap().path();
-            if file.is_file() {
-                fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
-            }
-        }
+        copy_tree(&example, &copy);
         // An example's own settings hide those above it.
         let own = copy.join("flowc.toml");
         if let Ok(text) = fs::read_to_string(&own) {
@@ -193,6 +207,19 @@ fn workshop(profile: &str) -> TempDir {
     }
     fs::write(folder.path().join("flowc.toml"), profile).unwrap();
     folder
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copy = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_tree(&path, &copy);
+        } else {
+            fs::copy(&path, copy).unwrap();
+        }
+    }
 }
 
 /// Argo Workflows: its own controller where `FLOWC_ARGO_BIN` names it, else the stand-in.
@@ -258,13 +285,7 @@ impl Executor for OnStepFunctions {
 
     /// Whoever owns the account has created the roles that the bundle describes.
     fn prepare(&self, case: &Case) {
-        let bundle = self.workshop().join("bundle");
-        run(self
-            .command(flowc())
-            .arg("compile")
-            .arg(self.workshop().join(case.name).join("flow.py"))
-            .args(["--target", "step-functions", "-o"])
-            .arg(&bundle));
+        let bundle = self.workshop().join(format!("bundle-{}", case.name));
         let iam = fs::read_to_string(bundle.join("iam.json")).unwrap();
         self.bed.create_roles(&iam);
     }
@@ -316,9 +337,10 @@ impl Executor for OnAirflow<'_> {
         bucket(&self.airflow.cluster.store())
     }
 
-    /// The file is the same for both versions; the older one shows with two flows that it takes it.
+    /// The file is the same for both versions; the older one shows with one example and the constructs that it takes it.
     fn takes(&self, case: &Case) -> bool {
-        self.version == Version::Three || ["statistics", "nested"].contains(&case.name)
+        let is_construct = CONSTRUCTS.iter().any(|it| it.name == case.name);
+        self.version == Version::Three || is_construct || case.name == "statistics"
     }
 }
 

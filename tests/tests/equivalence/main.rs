@@ -1,6 +1,6 @@
-//! One flow, one meaning: every example on every executor leaves the same artifacts (DESIGN §8).
+//! One flow, one meaning: every example and every construct on every executor leaves the same artifacts (DESIGN §8).
 //!
-//! Each example is run on this machine, then compiled, deployed, triggered and run on each orchestrator's bed, by the
+//! Each flow is run on this machine, then compiled, deployed, triggered and run on each orchestrator's bed, by the
 //! commands that people use. All artifacts of all tasks are compared with the local run, and the official Metaflow
 //! client reads each run after `flowc sync`. All executors have the same Python and the same wheels.
 
@@ -13,38 +13,48 @@ use std::fmt::Write as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use flowc_tests::beds::argo::Argo;
+use flowc_tests::constructs::{CONSTRUCTS, Construct};
+use flowc_tests::matrix;
 use flowc_tests::{metaflow_python, repo_root, report};
 use serde_json::{Value, json};
 
 use crate::executors::{Executor, Local};
 
-/// An example and the parameters that it gets.
+/// A flow and the parameters that it gets.
+#[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
+    /// What holds its folder, below the repository's root.
+    shelf: &'static str,
     class: &'static str,
     parameters: &'static [&'static str],
     /// Whether its runs succeed. Of those that fail the recorded attempts are compared: tracebacks hold paths.
     succeeds: bool,
 }
 
-const CASES: &[Case] = &[
+const EXAMPLES: &[Case] = &[
     Case {
         name: "hello",
+        shelf: "examples",
         class: "HelloFlow",
         parameters: &["--who", "Ada Łovelace $(id) {{workflow.name}} 'q\" $$"],
         succeeds: true,
     },
     Case {
         name: "statistics",
+        shelf: "examples",
         class: "StatisticsFlow",
         parameters: &[],
         succeeds: true,
     },
     Case {
         name: "branches",
+        shelf: "examples",
         class: "BranchesFlow",
         parameters: &[
             "--items",
@@ -60,18 +70,14 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "model_selection",
+        shelf: "examples",
         class: "ModelSelectionFlow",
         parameters: &[],
         succeeds: true,
     },
     Case {
-        name: "nested",
-        class: "NestedFlow",
-        parameters: &["--margin", "0.35"],
-        succeeds: true,
-    },
-    Case {
         name: "troubles",
+        shelf: "tests/tests/equivalence",
         class: "TroublesFlow",
         parameters: &[],
         succeeds: false,
@@ -80,12 +86,7 @@ const CASES: &[Case] = &[
 
 impl Case {
     fn folder(&self) -> PathBuf {
-        let folder = if self.succeeds {
-            "examples"
-        } else {
-            "tests/tests/equivalence"
-        };
-        repo_root().join(folder).join(self.name)
+        repo_root().join(self.shelf).join(self.name)
     }
 
     fn file(&self) -> PathBuf {
@@ -93,10 +94,28 @@ impl Case {
     }
 }
 
-/// What became of an example on an executor: a cell of the table, and what is wrong.
-#[derive(Default)]
+/// The examples, and a flow for each construct.
+fn cases() -> Vec<Case> {
+    let construct = |construct: &Construct| Case {
+        name: construct.name,
+        shelf: construct.shelf,
+        class: construct.class,
+        parameters: construct.arguments,
+        succeeds: true,
+    };
+    let constructs = CONSTRUCTS.iter().map(construct);
+    EXAMPLES.iter().copied().chain(constructs).collect()
+}
+
+/// Flows that an executor runs at a time.
+const AT_ONCE: usize = 3;
+
+/// What became of a flow on an executor: a cell of the table, and what is wrong.
+#[derive(Clone, Default)]
 struct Cell {
     text: String,
+    /// Artifacts that were compared, or the code by which the target refuses the flow.
+    shown: String,
     wrong: Option<String>,
 }
 
@@ -106,86 +125,123 @@ fn every_example_means_the_same_on_every_executor() {
         return;
     };
     let local = Local::new(&argo.bed);
-    let ours: Vec<String> = CASES.iter().map(|case| local.run(case)).collect();
+    let cases = cases();
+    let ours: Vec<String> = cases.iter().map(|case| local.run(case)).collect();
     // Each executor takes its time to come up and then mostly waits for pods.
     let columns: Vec<(String, Vec<Cell>)> = thread::scope(|scope| {
         let started: Vec<_> = executors::ALL
             .iter()
-            .map(|start| scope.spawn(|| Some(column(&*start(&argo)?, &local, &ours))))
+            .map(|start| scope.spawn(|| Some(column(&*start(&argo)?, &local, &cases, &ours))))
             .collect();
         let joined = started.into_iter().map(thread::ScopedJoinHandle::join);
         joined
             .filter_map(|column| column.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
-    report(&table(&ours, &columns));
+    report(&table(&cases, &ours, &columns));
     let wrong: Vec<&str> = columns
         .iter()
         .flat_map(|(_, cells)| cells)
         .filter_map(|cell| cell.wrong.as_deref())
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    for (name, cells) in &columns {
+        let named = cases.iter().zip(cells);
+        let shown = named.map(|(case, cell)| (case.name, cell.shown.clone()));
+        let column = matrix::COLUMNS.iter().find(|it| name.starts_with(**it));
+        matrix::agree(column.unwrap(), &shown.collect());
+    }
 }
 
-/// Runs the examples on an executor, and compares what they leave with the local runs.
-fn column(executor: &dyn Executor, local: &Local, ours: &[String]) -> (String, Vec<Cell>) {
-    let name = executor.name();
-    let cells = CASES.iter().zip(ours).map(|(case, ours)| {
-        if !executor.takes(case) {
-            return Cell::default();
-        }
-        let run = match executor.run(case) {
-            Ok(run) => run,
-            Err(said) => {
-                return Cell {
-                    text: "failed".to_owned(),
-                    wrong: Some(format!("{} on {name}: {said}", case.name)),
-                };
-            }
-        };
-        let store = executor.store(case);
-        if !case.succeeds {
-            let attempts = |store: &Path, run: &str| {
-                recorded::attempts(store, &format!("{}/{run}", case.class))
-            };
-            let (left, right) = (attempts(&local.store(), ours), attempts(&store, &run));
-            let count: usize = right.values().map(|told| told.len() - 1).sum();
-            return Cell {
-                text: format!("{run}: {count} attempts"),
-                wrong: (left != right).then(|| {
-                    format!(
-                        "{} on {name}: {left:#?}\nhere, and there\n{right:#?}",
-                        case.name
-                    )
-                }),
-            };
-        }
-        let found = compare(case, local, ours, &store, &run);
-        let artifacts = found["artifacts"].as_u64().unwrap_or(0);
-        let mut wrong = Vec::new();
-        if artifacts == 0 || found["equal"] != json!(true) {
-            wrong.push(format!("{} on {name}: {:#}", case.name, found["different"]));
-        }
-        if let Err(said) = executor.read_by_client(case, &run) {
-            wrong.push(format!(
-                "{} on {name}, Metaflow's client: {said}",
-                case.name
-            ));
-        }
-        Cell {
-            text: format!("{run}: {artifacts}"),
-            wrong: (!wrong.is_empty()).then(|| wrong.join("\n")),
+/// Runs the flows on an executor, a few at a time, and compares what they leave with the local runs.
+fn column(
+    executor: &dyn Executor,
+    local: &Local,
+    cases: &[Case],
+    ours: &[String],
+) -> (String, Vec<Cell>) {
+    let next = AtomicUsize::new(0);
+    let cells = Mutex::new(vec![Cell::default(); cases.len()]);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(number).filter(|case| executor.takes(case)) else {
+                        if number < cases.len() {
+                            continue;
+                        }
+                        return;
+                    };
+                    let cell = cell(executor, local, case, &ours[number]);
+                    cells.lock().unwrap()[number] = cell;
+                }
+            });
         }
     });
-    let cells = cells.collect();
-    (name, cells)
+    (executor.name(), cells.into_inner().unwrap())
 }
 
-/// A row for each example, a column for each executor: the run, and how many artifacts were compared with the local run.
-fn table(ours: &[String], columns: &[(String, Vec<Cell>)]) -> String {
+fn cell(executor: &dyn Executor, local: &Local, case: &Case, ours: &str) -> Cell {
+    let name = executor.name();
+    if let Some(code) = executor.refusal(case) {
+        return Cell {
+            text: code.clone(),
+            shown: code,
+            wrong: None,
+        };
+    }
+    let run = match executor.run(case) {
+        Ok(run) => run,
+        Err(said) => {
+            return Cell {
+                text: "failed".to_owned(),
+                wrong: Some(format!("{} on {name}: {said}", case.name)),
+                ..Cell::default()
+            };
+        }
+    };
+    let store = executor.store(case);
+    if !case.succeeds {
+        let attempts =
+            |store: &Path, run: &str| recorded::attempts(store, &format!("{}/{run}", case.class));
+        let (left, right) = (attempts(&local.store(), ours), attempts(&store, &run));
+        let count: usize = right.values().map(|told| told.len() - 1).sum();
+        return Cell {
+            text: format!("{run}: {count} attempts"),
+            wrong: (left != right).then(|| {
+                format!(
+                    "{} on {name}: {left:#?}\nhere, and there\n{right:#?}",
+                    case.name
+                )
+            }),
+            ..Cell::default()
+        };
+    }
+    let found = compare(case, local, ours, &store, &run);
+    let artifacts = found["artifacts"].as_u64().unwrap_or(0);
+    let mut wrong = Vec::new();
+    if artifacts == 0 || found["equal"] != json!(true) {
+        wrong.push(format!("{} on {name}: {:#}", case.name, found["different"]));
+    }
+    if let Err(said) = executor.read_by_client(case, &run) {
+        wrong.push(format!(
+            "{} on {name}, Metaflow's client: {said}",
+            case.name
+        ));
+    }
+    Cell {
+        text: format!("{run}: {artifacts}"),
+        shown: artifacts.to_string(),
+        wrong: (!wrong.is_empty()).then(|| wrong.join("\n")),
+    }
+}
+
+/// A row for each flow, a column for each executor: the run, and how many artifacts were compared with the local run.
+fn table(cases: &[Case], ours: &[String], columns: &[(String, Vec<Cell>)]) -> String {
     let mut rows = vec![vec!["run: artifacts".to_owned(), "local".to_owned()]];
     rows[0].extend(columns.iter().map(|(name, _)| name.clone()));
-    for (number, (case, ours)) in CASES.iter().zip(ours).enumerate() {
+    for (number, (case, ours)) in cases.iter().zip(ours).enumerate() {
         let mut row = vec![case.name.to_owned(), ours.clone()];
         row.extend(columns.iter().map(|(_, cells)| cells[number].text.clone()));
         rows.push(row);

@@ -8,10 +8,13 @@
 mod bed;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use flowc_tests::constructs::{CONSTRUCTS, Construct};
+use flowc_tests::matrix;
 use flowc_tests::{flowc, metaflow_python, repo_root, report, run};
 use serde_json::{Value, json};
 
@@ -49,23 +52,19 @@ fn examples() -> Vec<Case> {
             ],
         ),
         example("model_selection", "ModelSelectionFlow", &[]),
-        example("nested", "NestedFlow", &[]),
     ]
 }
 
-/// Flows whose parts are found in several files or only when Python runs.
+/// The flows of `tests/flows`, each about one part of the language.
 fn constructs() -> Vec<Case> {
-    let flow = |name: &'static str, class, arguments| Case {
-        name,
-        file: repo_root().join("tests/flows").join(name).join("flow.py"),
-        class,
-        arguments,
+    let case = |construct: Construct| Case {
+        name: construct.name,
+        file: construct.file(),
+        class: construct.class,
+        arguments: construct.arguments,
         random: Random::Free,
     };
-    vec![
-        flow("inheritance", "InheritanceFlow", &["--alpha", "2"]),
-        flow("mutators", "MutatorsFlow", &["--lines_size", "7"]),
-    ]
+    CONSTRUCTS.iter().copied().map(case).collect()
 }
 
 /// The folder of the tutorials in the installed package.
@@ -117,10 +116,13 @@ fn examples_leave_the_same_artifacts() {
 fn constructs_leave_the_same_artifacts() {
     let bed = Bed::new();
     let mut table = Table::default();
+    let mut shown = BTreeMap::new();
     for case in constructs() {
-        table.compare(&bed, &case);
+        let artifacts = table.compare(&bed, &case);
+        shown.insert(case.name, artifacts.to_string());
     }
-    table.finish("Flows of several files run by Metaflow and by flowc");
+    table.finish("Constructs run by Metaflow and by flowc");
+    matrix::agree("as Metaflow", &shown);
 }
 
 #[test]
@@ -132,26 +134,30 @@ fn tutorials_leave_the_same_artifacts_or_are_refused_by_a_code() {
         let file = folder.join(name);
         assert!(file.is_file(), "{} is missing", file.display());
         match what {
-            Tutorial::Runs(class) => table.compare(
-                &bed,
-                &Case {
-                    name,
-                    file,
-                    class,
-                    arguments: &[],
-                    random: Random::Free,
-                },
-            ),
-            Tutorial::Draws(class) | Tutorial::Reads(class) => table.compare(
-                &bed,
-                &Case {
-                    name,
-                    file,
-                    class,
-                    arguments: &[],
-                    random: Random::Seeded,
-                },
-            ),
+            Tutorial::Runs(class) => {
+                table.compare(
+                    &bed,
+                    &Case {
+                        name,
+                        file,
+                        class,
+                        arguments: &[],
+                        random: Random::Free,
+                    },
+                );
+            }
+            Tutorial::Draws(class) | Tutorial::Reads(class) => {
+                table.compare(
+                    &bed,
+                    &Case {
+                        name,
+                        file,
+                        class,
+                        arguments: &[],
+                        random: Random::Seeded,
+                    },
+                );
+            }
             Tutorial::Refused(code) => {
                 let output = bed
                     .command(flowc())

@@ -15,8 +15,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Runs the flow with both programs and compares what they left, and what the official client sees of it.
-    pub(crate) fn compare(&mut self, bed: &Bed, case: &Case) {
+    /// Runs the flow with both programs and compares what they left, and what the official client sees of it; the number
+    /// of artifacts.
+    pub(crate) fn compare(&mut self, bed: &Bed, case: &Case) -> u64 {
         let (left, right) = (bed.run_metaflow(case), bed.run_flowc(case));
         let found = bed.compare(case, &left, &right);
         let mut by_value = BTreeMap::<&str, usize>::new();
@@ -42,8 +43,8 @@ impl Table {
                 by_value.join(", ")
             ));
         }
-        let none = found["artifacts"].as_u64().unwrap_or(0) == 0;
-        if none || found["equal"] != json!(true) {
+        let artifacts = found["artifacts"].as_u64().unwrap_or(0);
+        if artifacts == 0 || found["equal"] != json!(true) {
             self.wrong
                 .push(format!("{title}: {:#}", found["different"]));
         }
@@ -69,6 +70,7 @@ impl Table {
                     .push(format!("{title}: the client sees another {what}"));
             },
         );
+        artifacts
     }
 
     /// Shows the table; fails if anything differed.

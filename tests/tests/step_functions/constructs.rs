@@ -1,5 +1,7 @@
 //! Retry, timeout, catch, and foreaches of every width and depth.
 
+use flowc_tests::constructs::CONSTRUCTS;
+
 use super::world::{World, shared};
 
 const HEAD: &str = "import os\nimport time\nfrom metaflow import FlowSpec, Parameter, catch, current, retry, step, timeout\n\n\n";
@@ -296,4 +298,48 @@ fn a_failing_iteration_is_told_by_its_index() {
         printed.iter().all(|(step, _)| step != "join"),
         "{printed:?}"
     );
+}
+
+/// The flows of the matrix whose way is decided as they run; what their last step prints.
+#[test]
+fn switches_and_loops_run() {
+    let flows = [
+        ("one_step", "OneStepFlow", "only", "hello world"),
+        ("custom_ends", "CustomEndsFlow", "publish", "3"),
+        (
+            "switch",
+            "SwitchFlow",
+            "end",
+            "start cut stack tie weigh lift",
+        ),
+        (
+            "switch_in_branch",
+            "SwitchInBranchFlow",
+            "end",
+            "['25', 'left']",
+        ),
+        (
+            "switch_in_foreach",
+            "SwitchInForeachFlow",
+            "end",
+            "['None', '[([0, 0], 11), ([0, 1], 21)]', 'single b']",
+        ),
+        ("loop", "LoopFlow", "end", "9 1.4142150140500531"),
+        ("loop_in_foreach", "LoopInForeachFlow", "end", "[1, 3]"),
+    ];
+    for (name, class, last, says) in flows {
+        let construct = CONSTRUCTS.iter().find(|it| it.class == class).unwrap();
+        assert_eq!(construct.name, name);
+        let text = std::fs::read_to_string(construct.file()).unwrap();
+        let world = World::new(shared(), &text, "");
+        world.deploy();
+        let ended = world.trigger(&[]);
+        ended.assert("succeeded");
+        let printed = world.printed(&ended.name);
+        let end = printed.iter().find(|(step, _)| step == last);
+        assert!(
+            end.is_some_and(|(_, text)| text.contains(says)),
+            "{name}: {printed:?}"
+        );
+    }
 }

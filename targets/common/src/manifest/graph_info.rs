@@ -91,15 +91,22 @@ impl Describe<'_> {
             if !is_new && self.names > NAMES_MAX {
                 break;
             }
-            let (inner, next) = match &step.kind {
-                StepKind::Split { join } | StepKind::Foreach { join, .. } => (Some(*join), *join),
-                StepKind::Switch { .. } => (Some(until), until),
+            let (ways, inner, next) = match &step.kind {
+                StepKind::Split { join } | StepKind::Foreach { join, .. } => {
+                    (step.next.clone(), *join, *join)
+                }
+                // One for each case.
+                StepKind::Switch { cases, .. } => {
+                    let ways = cases.iter().map(|case| case.target);
+                    (ways.filter(|way| *way != at).collect(), until, until)
+                }
                 StepKind::Linear | StepKind::Join { .. } | StepKind::End => {
-                    (None, step.next.first().copied().unwrap_or(until))
+                    let next = step.next.first().copied().unwrap_or(until);
+                    (Vec::new(), until, next)
                 }
             };
-            if let Some(inner) = inner {
-                let ways = step.next.iter().map(|next| self.block(*next, inner));
+            if !ways.is_empty() {
+                let ways = ways.into_iter().map(|way| self.block(way, inner));
                 let ways: Vec<Value> = ways.map(Value::Array).collect();
                 structure.push(Value::Array(ways));
             }
@@ -140,11 +147,11 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
         // Once for each case, as Metaflow lists them.
         entry["next"] = cases.iter().map(|case| name(case.target)).collect();
         entry["condition"] = Value::from(condition.as_str());
+        // A dictionary once the harness has it: keys of JSON could be no numbers.
         entry["switch_cases"] = cases
             .iter()
-            .map(|case| (case_key(&case.key), Value::from(name(case.target))))
-            .collect::<Map<_, _>>()
-            .into();
+            .map(|case| json!([case_key(&case.key), name(case.target)]))
+            .collect();
     }
     if let Some(join) = closed_by {
         entry["matching_join"] = Value::from(name(join));
@@ -152,12 +159,11 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
     entry
 }
 
-/// A key of a switch as a key of JSON: `plan.json` holds no others. Metaflow keeps numbers and booleans as they are.
-fn case_key(key: &CaseKey) -> String {
+/// A key of a switch as Metaflow describes it.
+fn case_key(key: &CaseKey) -> Value {
     match key {
-        CaseKey::Literal(Literal::Str(text)) => text.clone(),
-        CaseKey::Literal(literal) => to_json(literal).to_string(),
-        CaseKey::Config { config, key } => format!("config:{config}.{key}"),
+        CaseKey::Literal(literal) => to_json(literal),
+        CaseKey::Config { config, key } => Value::from(format!("config:{config}.{key}")),
     }
 }
 
