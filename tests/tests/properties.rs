@@ -1,10 +1,14 @@
 //! What must hold for every flow, tried on random ones.
 
+use flowc_airflow::Airflow;
+use flowc_argo::Argo;
 use flowc_core::diag::render::{Colour, github, json, text};
-use flowc_core::diag::{Diagnostics, Severity};
+use flowc_core::diag::{Code, Diagnostics, Severity};
 use flowc_core::ir::plan::{Node, Plan, Region};
 use flowc_core::source::SourceTree;
 use flowc_core::{front, lower};
+use flowc_step_functions::StepFunctions;
+use flowc_target::Target;
 use proptest::prelude::*;
 
 mod flows;
@@ -25,14 +29,18 @@ fn compile(text: &str) -> (SourceTree, Option<Plan>, Diagnostics) {
 
 fn shape(plan: &Plan, region: &Region) -> String {
     let nodes = region.nodes.iter().map(|node| match node {
-        Node::Step(id) => plan.steps[*id].name.clone(),
+        Node::Step(id) => {
+            let step = &plan.steps[*id];
+            let mark = if step.is_conditional { "?" } else { "" };
+            format!("{}{mark}", step.name)
+        }
         Node::Parallel { branches, .. } => {
             let branches: Vec<_> = branches.iter().map(|it| shape(plan, it)).collect();
             format!("({})", branches.join(" | "))
         }
         Node::Map { body, .. } => format!("[{}]", shape(plan, body)),
     });
-    nodes.collect::<Vec<_>>().join(" ")
+    flows::in_order(nodes.collect())
 }
 
 proptest! {
@@ -46,6 +54,26 @@ proptest! {
         prop_assert_eq!(plan.steps.len(), sample.lines.len());
         for (id, step) in plan.steps.iter() {
             prop_assert!(step.parents.iter().all(|parent| *parent < id));
+        }
+    }
+
+    /// The same for flows that choose their way; every target prints them or refuses them by a code.
+    #[test]
+    fn flows_that_choose_have_plans(sample in flows::sample_that_chooses()) {
+        let source = flows::source(&sample.lines);
+        let (tree, plan, found) = compile(&source);
+        prop_assert!(found.is_empty(), "{}\n{source}", text(&tree, &found, Colour::Never));
+        let plan = plan.unwrap();
+        prop_assert_eq!(shape(&plan, &plan.root), sample.shape, "{}", source);
+        prop_assert_eq!(plan.steps.len(), sample.lines.len());
+        for (id, step) in plan.steps.iter() {
+            prop_assert!(step.parents.iter().all(|parent| *parent < id));
+        }
+        let targets: [&dyn Target; 3] = [&StepFunctions, &Argo, &Airflow];
+        for target in targets {
+            let (files, found) = target.emit(&plan, &flowc_target::testing::options());
+            let refused = found.iter().all(|item| item.code == Code::FC0301);
+            prop_assert!(files.is_some() || refused, "{}: {found:?}\n{source}", target.name());
         }
     }
 

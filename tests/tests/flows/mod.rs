@@ -12,6 +12,10 @@ enum Block {
     Step,
     Split(Vec<Vec<Block>>),
     Map(Vec<Block>),
+    /// Arms that meet again; the flag adds one that is empty.
+    Switch(Vec<Vec<Block>>, bool),
+    /// A step that chooses itself.
+    Loop,
 }
 
 /// A step of the source text.
@@ -21,9 +25,12 @@ pub(crate) struct Line {
     pub(crate) is_join: bool,
     pub(crate) targets: Vec<String>,
     pub(crate) is_foreach: bool,
+    pub(crate) is_switch: bool,
 }
 
-/// A flow and the nesting that its plan must have: `a (b | c) d [e] f`.
+/// A flow and the nesting that its plan must have: `a (b | c) d [e] f`, and `g?` for a step that a switch may pass by.
+///
+/// Steps that no order is given for stand in the order of their names.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) lines: Vec<Line>,
@@ -42,15 +49,48 @@ fn sequence() -> impl Strategy<Value = Vec<Block>> {
     vec(block, 0..5)
 }
 
+fn sequence_that_chooses() -> impl Strategy<Value = Vec<Block>> {
+    let block = Just(Block::Step).prop_recursive(4, 24, 4, |inner| {
+        let sequence = vec(inner, 1..4);
+        let arms = vec(sequence.clone(), 1..4);
+        prop_oneof![
+            2 => Just(Block::Step),
+            1 => vec(sequence.clone(), 2..4).prop_map(Block::Split),
+            1 => sequence.prop_map(Block::Map),
+            // One arm alone has an empty one beside it.
+            2 => (arms, any::<bool>()).prop_map(|(arms, empty)| {
+                let empty = empty || arms.len() < 2;
+                Block::Switch(arms, empty)
+            }),
+            1 => Just(Block::Loop),
+        ]
+    });
+    vec(block, 0..5)
+}
+
 /// Flows in which the steps stand in any order.
 pub(crate) fn sample() -> impl Strategy<Value = Sample> {
-    sequence().prop_flat_map(|blocks| {
-        let mut lines = vec![line("end", false, Vec::new())];
-        let (first, shape) = build(&blocks, "end", &mut lines);
-        lines.push(line("start", false, vec![first]));
-        let shape = format!("start {shape}end");
-        (Just(lines).prop_shuffle(), Just(shape)).prop_map(|(lines, shape)| Sample { lines, shape })
-    })
+    sequence().prop_flat_map(flow_of)
+}
+
+/// The same with switches and loops.
+pub(crate) fn sample_that_chooses() -> impl Strategy<Value = Sample> {
+    sequence_that_chooses().prop_flat_map(flow_of)
+}
+
+fn flow_of(blocks: Vec<Block>) -> impl Strategy<Value = Sample> {
+    let mut lines = vec![line("end", false, Vec::new())];
+    let (first, mut parts) = build(&blocks, "end", false, &mut lines);
+    lines.push(line("start", false, vec![first]));
+    parts.extend(["start".to_owned(), "end".to_owned()]);
+    let shape = in_order(parts);
+    (Just(lines).prop_shuffle(), Just(shape)).prop_map(|(lines, shape)| Sample { lines, shape })
+}
+
+/// The parts of a region, whose order the graph leaves open where there is a switch.
+pub(crate) fn in_order(mut parts: Vec<String>) -> String {
+    parts.sort();
+    parts.join(" ")
 }
 
 fn line(name: &str, is_join: bool, targets: Vec<String>) -> Line {
@@ -59,47 +99,80 @@ fn line(name: &str, is_join: bool, targets: Vec<String>) -> Line {
         is_join,
         targets,
         is_foreach: false,
+        is_switch: false,
     }
 }
 
-/// Adds the steps of a sequence that leads to `after`; returns the first one's name, and the shape with a blank behind each part.
-fn build(blocks: &[Block], after: &str, lines: &mut Vec<Line>) -> (String, String) {
+/// Adds the steps of a sequence that leads to `after`, which may be passed by where `is_conditional`; returns the first
+/// one's name, and the parts of the region.
+fn build(
+    blocks: &[Block],
+    after: &str,
+    is_conditional: bool,
+    lines: &mut Vec<Line>,
+) -> (String, Vec<String>) {
+    let mark = if is_conditional { "?" } else { "" };
     let mut after = after.to_owned();
-    let mut shape = String::new();
+    let mut parts = Vec::new();
     for block in blocks.iter().rev() {
-        let join = format!("s{}", lines.len());
-        if let Block::Step = block {
-            lines.push(line(&join, false, vec![after]));
-            shape = format!("{join} {shape}");
-            after = join;
-            continue;
+        let chooses = matches!(block, Block::Switch(..) | Block::Loop);
+        if chooses && lines.iter().any(|line| line.name == after && line.is_join) {
+            // A switch leads into no join.
+            after = add(lines, false, vec![after]);
+            parts.push(format!("{after}{mark}"));
         }
-        lines.push(line(&join, true, vec![after]));
-        let (bodies, is_foreach) = match block {
-            Block::Split(branches) => (branches.clone(), false),
-            Block::Map(body) => (vec![body.clone()], true),
-            Block::Step => unreachable!("handled above"),
-        };
-        let built: Vec<(String, String)> = bodies
-            .iter()
-            .map(|body| build(body, &join, lines))
-            .collect();
-        let inner: Vec<&str> = built.iter().map(|(_, shape)| shape.trim_end()).collect();
-        let inner = inner.join(" | ");
-        let split = format!("s{}", lines.len());
-        lines.push(Line {
-            is_foreach,
-            ..line(
-                &split,
-                false,
-                built.iter().map(|(first, _)| first.clone()).collect(),
-            )
-        });
-        let (open, close) = if is_foreach { ('[', ']') } else { ('(', ')') };
-        shape = format!("{split} {open}{inner}{close} {join} {shape}");
-        after = split;
+        match block {
+            Block::Step => after = add(lines, false, vec![after]),
+            Block::Loop => {
+                let own = format!("s{}", lines.len());
+                after = add(lines, false, vec![own, after]);
+                last(lines).is_switch = true;
+            }
+            Block::Switch(arms, empty) => {
+                let mut firsts = Vec::new();
+                for arm in arms {
+                    let (first, inner) = build(arm, &after, true, lines);
+                    firsts.push(first);
+                    parts.extend(inner);
+                }
+                firsts.extend(empty.then_some(after));
+                after = add(lines, false, firsts);
+                last(lines).is_switch = true;
+            }
+            Block::Split(_) | Block::Map(_) => {
+                let join = add(lines, true, vec![after]);
+                let (bodies, is_foreach) = match block {
+                    Block::Map(body) => (vec![body.clone()], true),
+                    Block::Split(bodies) => (bodies.clone(), false),
+                    Block::Step | Block::Switch(..) | Block::Loop => (Vec::new(), false),
+                };
+                let (mut firsts, mut inner) = (Vec::new(), Vec::new());
+                for body in &bodies {
+                    let (first, parts) = build(body, &join, is_conditional, lines);
+                    firsts.push(first);
+                    inner.push(in_order(parts));
+                }
+                after = add(lines, false, firsts);
+                last(lines).is_foreach = is_foreach;
+                let (open, close) = if is_foreach { ('[', ']') } else { ('(', ')') };
+                parts.push(format!("{open}{}{close}", inner.join(" | ")));
+                parts.push(format!("{join}{mark}"));
+            }
+        }
+        parts.push(format!("{after}{mark}"));
     }
-    (after, shape)
+    (after, parts)
+}
+
+/// Adds a step and returns its name.
+fn add(lines: &mut Vec<Line>, is_join: bool, targets: Vec<String>) -> String {
+    let name = format!("s{}", lines.len());
+    lines.push(line(&name, is_join, targets));
+    name
+}
+
+fn last(lines: &mut [Line]) -> &mut Line {
+    lines.last_mut().expect("a step was added")
 }
 
 /// The flow as a Python file.
@@ -120,6 +193,10 @@ pub(crate) fn source(lines: &[Line]) -> String {
             .collect();
         let body = if targets.is_empty() {
             "pass".to_owned()
+        } else if line.is_switch {
+            let cases = targets.iter().enumerate();
+            let cases: Vec<String> = cases.map(|(key, to)| format!("{key}: {to}")).collect();
+            format!("self.next({{{}}}, condition=\"choice\")", cases.join(", "))
         } else {
             format!("self.next({}{foreach})", targets.join(", "))
         };
