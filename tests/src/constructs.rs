@@ -17,6 +17,8 @@ pub struct Construct {
     pub what: &'static str,
     /// What it is run with.
     pub arguments: &'static [&'static str],
+    /// The step from which a resumed run goes on: before it lies what is taken over.
+    pub resume_from: &'static str,
 }
 
 impl Construct {
@@ -33,73 +35,102 @@ impl Construct {
     }
 }
 
-const fn construct(name: &'static str, class: &'static str, what: &'static str) -> Construct {
-    Construct {
-        name,
-        shelf: "tests/flows",
-        class,
-        what,
-        arguments: &[],
-    }
-}
-
 /// All of them, in the order of the matrix.
 pub const CONSTRUCTS: &[Construct] = &[
-    construct("one_step", "OneStepFlow", "a flow of one step, a parameter"),
-    construct(
-        "custom_ends",
-        "CustomEndsFlow",
-        "`@step(start=True)`, `@step(end=True)`",
-    ),
     Construct {
+        name: "one_step",
+        shelf: "tests/flows",
+        class: "OneStepFlow",
+        what: "a flow of one step, a parameter",
+        arguments: &[],
+        resume_from: "only",
+    },
+    Construct {
+        name: "custom_ends",
+        shelf: "tests/flows",
+        class: "CustomEndsFlow",
+        what: "`@step(start=True)`, `@step(end=True)`",
+        arguments: &[],
+        resume_from: "publish",
+    },
+    Construct {
+        name: "inheritance",
+        shelf: "tests/flows",
+        class: "InheritanceFlow",
+        what: "base classes, also in other files",
         arguments: &["--alpha", "2"],
-        ..construct(
-            "inheritance",
-            "InheritanceFlow",
-            "base classes, also in other files",
-        )
+        resume_from: "end",
     },
     Construct {
+        name: "mutators",
+        shelf: "tests/flows",
+        class: "MutatorsFlow",
+        what: "`Config`, `config_expr`, mutators, user step decorators",
         arguments: &["--lines_size", "7"],
-        ..construct(
-            "mutators",
-            "MutatorsFlow",
-            "`Config`, `config_expr`, mutators, user step decorators",
-        )
+        resume_from: "end",
     },
-    construct(
-        "merge",
-        "MergeFlow",
-        "`merge_artifacts`, `inputs` by name and index",
-    ),
-    construct(
-        "attempts",
-        "AttemptsFlow",
-        "`@retry`, `@catch`, `@timeout`, `@environment`",
-    ),
     Construct {
-        shelf: "examples",
-        ..construct(
-            "nested",
-            "NestedFlow",
-            "foreach three deep with a split inside",
-        )
+        name: "merge",
+        shelf: "tests/flows",
+        class: "MergeFlow",
+        what: "`merge_artifacts`, `inputs` by name and index",
+        arguments: &[],
+        resume_from: "gather",
     },
-    construct("switch", "SwitchFlow", "switches whose arms meet again"),
-    construct(
-        "switch_in_branch",
-        "SwitchInBranchFlow",
-        "a switch and a foreach in the branches of a split",
-    ),
-    construct(
-        "switch_in_foreach",
-        "SwitchInForeachFlow",
-        "a switch in a foreach, a foreach in an arm, arms that end in the join",
-    ),
-    construct("loop", "LoopFlow", "a loop, retried in one iteration"),
-    construct(
-        "loop_in_foreach",
-        "LoopInForeachFlow",
-        "a loop in a foreach",
-    ),
+    Construct {
+        name: "attempts",
+        shelf: "tests/flows",
+        class: "AttemptsFlow",
+        what: "`@retry`, `@catch`, `@timeout`, `@environment`",
+        arguments: &[],
+        resume_from: "slow",
+    },
+    Construct {
+        name: "nested",
+        shelf: "examples",
+        class: "NestedFlow",
+        what: "foreach three deep with a split inside",
+        arguments: &[],
+        resume_from: "profit",
+    },
+    Construct {
+        name: "switch",
+        shelf: "tests/flows",
+        class: "SwitchFlow",
+        what: "switches whose arms meet again",
+        arguments: &[],
+        resume_from: "weigh",
+    },
+    Construct {
+        name: "switch_in_branch",
+        shelf: "tests/flows",
+        class: "SwitchInBranchFlow",
+        what: "a switch and a foreach in the branches of a split",
+        arguments: &[],
+        resume_from: "both",
+    },
+    Construct {
+        name: "switch_in_foreach",
+        shelf: "tests/flows",
+        class: "SwitchInForeachFlow",
+        what: "a switch in a foreach, a foreach in an arm, arms that end in the join",
+        arguments: &[],
+        resume_from: "gather",
+    },
+    Construct {
+        name: "loop",
+        shelf: "tests/flows",
+        class: "LoopFlow",
+        what: "a loop, retried in one iteration",
+        arguments: &[],
+        resume_from: "report",
+    },
+    Construct {
+        name: "loop_in_foreach",
+        shelf: "tests/flows",
+        class: "LoopInForeachFlow",
+        what: "a loop in a foreach",
+        arguments: &[],
+        resume_from: "work",
+    },
 ];

@@ -122,6 +122,20 @@ impl Bed {
         fs::read_to_string(id).unwrap()
     }
 
+    /// Resumes a run of flowc from a step and returns the new run's id.
+    pub(crate) fn resume_flowc(&self, case: &Case, step: &str, origin: &str) -> String {
+        let id = self.root.path().join("resumed-run-id");
+        run(self
+            .command_for(case, flowc())
+            .arg("resume")
+            .arg(&case.file)
+            .args([step, "--origin-run-id", origin, "--python"])
+            .arg(metaflow_python())
+            .args(["--tag", "colour:blue", "--run-id-file"])
+            .arg(&id));
+        fs::read_to_string(id).unwrap()
+    }
+
     /// What the official client sees of a run.
     pub(crate) fn describe(&self, pathspec: &str) -> Value {
         let text = run(self.script("client.py").args(["describe", pathspec]));

@@ -55,16 +55,14 @@ fn examples() -> Vec<Case> {
     ]
 }
 
-/// The flows of `tests/flows`, each about one part of the language.
-fn constructs() -> Vec<Case> {
-    let case = |construct: Construct| Case {
+fn construct(construct: &Construct) -> Case {
+    Case {
         name: construct.name,
         file: construct.file(),
         class: construct.class,
         arguments: construct.arguments,
         random: Random::Free,
-    };
-    CONSTRUCTS.iter().copied().map(case).collect()
+    }
 }
 
 /// The folder of the tutorials in the installed package.
@@ -116,12 +114,23 @@ fn examples_leave_the_same_artifacts() {
 fn constructs_leave_the_same_artifacts() {
     let bed = Bed::new();
     let mut table = Table::default();
-    let mut shown = BTreeMap::new();
-    for case in constructs() {
-        let artifacts = table.compare(&bed, &case);
-        shown.insert(case.name, artifacts.to_string());
+    let (mut shown, mut resumed) = (BTreeMap::new(), BTreeMap::new());
+    for row in CONSTRUCTS {
+        let case = construct(row);
+        let compared = table.compare(&bed, &case);
+        shown.insert(row.name, compared.artifacts.to_string());
+        let again = bed.resume_flowc(&case, row.resume_from, &compared.run);
+        let found = bed.compare(&case, &compared.run, &again);
+        if found["equal"] != json!(true) {
+            let different = &found["different"];
+            table
+                .wrong
+                .push(format!("{} resumed: {different:#}", row.name));
+        }
+        resumed.insert(row.name, found["artifacts"].to_string());
     }
     table.finish("Constructs run by Metaflow and by flowc");
+    matrix::agree("resume", &resumed);
     matrix::agree("as Metaflow", &shown);
 }
 

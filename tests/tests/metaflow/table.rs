@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, Case};
 
+/// What was compared of a flow.
+pub(crate) struct Compared {
+    /// The run of flowc.
+    pub(crate) run: String,
+    /// Artifacts of each of the two runs.
+    pub(crate) artifacts: u64,
+}
+
 /// One entry for each flow, and what went wrong.
 #[derive(Default)]
 pub(crate) struct Table {
@@ -15,9 +23,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Runs the flow with both programs and compares what they left, and what the official client sees of it; the number
-    /// of artifacts.
-    pub(crate) fn compare(&mut self, bed: &Bed, case: &Case) -> u64 {
+    /// Runs the flow with both programs and compares what they left, and what the official client sees of it.
+    pub(crate) fn compare(&mut self, bed: &Bed, case: &Case) -> Compared {
         let (left, right) = (bed.run_metaflow(case), bed.run_flowc(case));
         let found = bed.compare(case, &left, &right);
         let mut by_value = BTreeMap::<&str, usize>::new();
@@ -70,7 +77,10 @@ impl Table {
                     .push(format!("{title}: the client sees another {what}"));
             },
         );
-        artifacts
+        Compared {
+            run: right,
+            artifacts,
+        }
     }
 
     /// Shows the table; fails if anything differed.
