@@ -70,17 +70,17 @@ fn sequence_that_chooses() -> impl Strategy<Value = Vec<Block>> {
 
 /// Flows in which the steps stand in any order.
 pub(crate) fn sample() -> impl Strategy<Value = Sample> {
-    sequence().prop_flat_map(flow_of)
+    sequence().prop_flat_map(|blocks| flow_of(&blocks))
 }
 
 /// The same with switches and loops.
 pub(crate) fn sample_that_chooses() -> impl Strategy<Value = Sample> {
-    sequence_that_chooses().prop_flat_map(flow_of)
+    sequence_that_chooses().prop_flat_map(|blocks| flow_of(&blocks))
 }
 
-fn flow_of(blocks: Vec<Block>) -> impl Strategy<Value = Sample> {
+fn flow_of(blocks: &[Block]) -> impl Strategy<Value = Sample> + use<> {
     let mut lines = vec![line("end", false, Vec::new())];
-    let (first, mut parts) = build(&blocks, "end", false, &mut lines);
+    let (first, mut parts) = build(blocks, "end", false, &mut lines);
     lines.push(line("start", false, vec![first]));
     parts.extend(["start".to_owned(), "end".to_owned()]);
     let shape = in_order(parts);
