@@ -281,7 +281,7 @@ class Many(StepMutator):
 class Cards(FlowMutator):
     def pre_mutate(self, mutable_flow):
         for _, one in mutable_flow.steps:
-            one.add_decorator(\"card\")
+            one.add_decorator(\"secrets\")
 ";
 
 #[test]

@@ -8,7 +8,6 @@ Parallel = collections.namedtuple(
 )
 
 LATER = {
-    "card": "@card",
     "checkpoint": "@checkpoint",
     "is_parallel": "@parallel",
     "model": "@model",
@@ -17,6 +16,34 @@ LATER = {
     "trigger": "@trigger",
 }
 """Names that Metaflow has for things that flowc does not support yet."""
+
+
+class NoCard:
+    """Takes what a step would show on its card, and shows nothing: cards are not drawn yet."""
+
+    components = ()
+
+    def append(self, component, id=None):
+        """Takes a component."""
+
+    def extend(self, components):
+        """Takes several components."""
+
+    def clear(self):
+        """Forgets what it took."""
+
+    def refresh(self, data=None, force=False):
+        """Would draw the card again."""
+
+    def get(self, type=None):
+        """The cards of a type, of which there are none."""
+        return []
+
+    def __getitem__(self, id):
+        return self
+
+    def __setitem__(self, id, components):
+        """Takes the components of a card."""
 
 
 class Current:
@@ -93,6 +120,11 @@ class Current:
         import metaflow
 
         return getattr(metaflow, kind)("/".join(parts), _namespace_check=False)
+
+    @property
+    def card(self):
+        """Takes components of cards."""
+        return NoCard()
 
     @property
     def tempdir(self):

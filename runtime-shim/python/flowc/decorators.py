@@ -75,3 +75,10 @@ batch = _marker("batch")
 kubernetes = _marker("kubernetes")
 schedule = _marker("schedule")
 project = _marker("project")
+
+# Accepted, and nothing is done about them yet: the compiler has said so.
+card = _marker("card")
+conda = _marker("conda")
+conda_base = _marker("conda_base")
+pypi = _marker("pypi")
+pypi_base = _marker("pypi_base")

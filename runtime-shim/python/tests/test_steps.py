@@ -307,9 +307,9 @@ class Steps(unittest.TestCase):
                 )
             )
             self.graph = current.graph["doc"]
-            self.has = ("run_id" in current, "card" in current, current.get("card", 5))
+            self.has = ("run_id" in current, "trigger" in current, current.get("trigger", 5))
             try:
-                current.card
+                current.trigger
             except AttributeError as error:
                 self.message = str(error)
             """,
@@ -344,7 +344,7 @@ class Steps(unittest.TestCase):
         )
         self.assertEqual(task["graph"], "")
         self.assertEqual(task["has"], (True, False, 5))
-        self.assertIn("@card", task["message"])
+        self.assertIn("@trigger", task["message"])
 
     def test_user_code_may_read_artifacts_from_threads_and_forks(self):
         driver = self.flow(

@@ -58,6 +58,7 @@ codes! {
     FC0027 "a flow that is another one each time Python runs its file"
     FC0028 "steps that are others once Python has run the file"
     FC0029 "an included file that cannot be packaged"
+    FC0030 "a decorator that has no effect yet"
 
     FC0101 "reserved step name"
     FC0102 "no start step"

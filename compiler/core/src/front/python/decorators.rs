@@ -68,7 +68,9 @@ pub(super) fn read<'a>(
         });
     }
     context.explained.insert(name.to_owned());
-    let finding = if let Some(help) = known::not_yet(name) {
+    let finding = if let Some(words) = known::without_effect(name) {
+        without_effect(name, words, span)
+    } else if let Some(help) = known::not_yet(name) {
         let message = format!("`@{name}` is not supported yet");
         Diagnostic::error(Code::FC0014, message, span, "not supported yet").help(help)
     } else {
@@ -85,6 +87,12 @@ pub(super) fn read<'a>(
     };
     context.found.push(finding);
     None
+}
+
+/// A decorator that is accepted although nothing is done about it.
+pub(super) fn without_effect(name: &str, [label, help]: [&str; 2], span: Span) -> Diagnostic {
+    let message = format!("`@{name}` has no effect yet");
+    Diagnostic::warning(Code::FC0030, message, span, label).help(help)
 }
 
 /// A decorator that does not come from Metaflow.

@@ -147,6 +147,16 @@ fn decorators(
 }
 
 fn unsupported(context: &mut Context<'_>, name: &str, span: Span) {
+    if let Some(words) = known::without_effect(name) {
+        let finding = super::decorators::without_effect(name, words, span);
+        // Where it is written in the flow, that was said already.
+        let is_said =
+            |said: &Diagnostic| said.code == finding.code && said.message == finding.message;
+        if !context.found.iter().any(is_said) {
+            context.found.push(finding);
+        }
+        return;
+    }
     let finding = if let Some(help) = known::not_yet(name) {
         let message = format!("`@{name}` is not supported yet");
         Diagnostic::error(Code::FC0014, message, span, "inserts it").help(help)

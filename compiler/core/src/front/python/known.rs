@@ -14,18 +14,24 @@ pub(super) const STEP_DECORATORS: &[(&str, &str)] = &[
 /// Decorators of flows that are understood, likewise.
 pub(super) const FLOW_DECORATORS: &[(&str, &str)] = &[("schedule", "cron"), ("project", "name")];
 
+/// Decorators that are accepted although nothing is done about them yet: what is not done, and what to do instead.
+const WITHOUT_EFFECT: &[(&str, [&str; 2])] = &[
+    ("card", ["no card is drawn", WITHOUT_CARDS]),
+    ("pypi", [NOTHING_INSTALLED, IN_THE_IMAGE]),
+    ("pypi_base", [NOTHING_INSTALLED, IN_THE_IMAGE]),
+    ("conda", [NOTHING_INSTALLED, IN_THE_IMAGE]),
+    ("conda_base", [NOTHING_INSTALLED, IN_THE_IMAGE]),
+];
+
+const NOTHING_INSTALLED: &str = "no packages are installed";
+
 /// Decorators that Metaflow or its extensions export and this version does not support, with the way out.
 /// From `STEP_DECORATORS_DESC` and `FLOW_DECORATORS_DESC` in `metaflow/plugins/__init__.py`, read at 2.19.39, and the published extensions.
 const NOT_YET: &[(&str, &str)] = &[
-    ("card", WITHOUT_CARDS),
     (
         "secrets",
         "read the secret inside the step with the client of your secret store",
     ),
-    ("pypi", IN_THE_IMAGE),
-    ("pypi_base", IN_THE_IMAGE),
-    ("conda", IN_THE_IMAGE),
-    ("conda_base", IN_THE_IMAGE),
     ("parallel", BY_FOREACH),
     ("pytorch_parallel", BY_FOREACH),
     ("torchrun", BY_FOREACH),
@@ -60,9 +66,8 @@ const NOT_YET: &[(&str, &str)] = &[
 ];
 
 const WITHOUT_CARDS: &str =
-    "remove it and keep what the card would show as an artifact, which a notebook can draw";
-const IN_THE_IMAGE: &str =
-    "remove it and install the packages in the image that `flowc.toml` names";
+    "keep what the card would show as an artifact, which a notebook can draw";
+const IN_THE_IMAGE: &str = "install the packages in the image that `flowc.toml` names, and on this machine for `flowc run`";
 const BY_FOREACH: &str =
     "remove it; for independent tasks use `self.next(self.work, foreach=\"items\")`";
 const BY_SCHEDULE: &str =
@@ -98,6 +103,11 @@ const PROVIDED: &[&str] = &[
     "kubernetes",
     "schedule",
     "project",
+    "card",
+    "pypi",
+    "pypi_base",
+    "conda",
+    "conda_base",
     "Flow",
     "Run",
     "Step",
@@ -154,6 +164,12 @@ pub(super) fn supported_decorator(name: &str) -> Option<&'static str> {
     find(STEP_DECORATORS, name).or_else(|| find(FLOW_DECORATORS, name))
 }
 
+/// For a decorator that is accepted although nothing is done about it: what is not done, and what to do instead.
+pub(super) fn without_effect(name: &str) -> Option<[&'static str; 2]> {
+    let found = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name);
+    found.map(|(_, words)| *words)
+}
+
 /// For a decorator that is known but not supported: the way out.
 pub(super) fn not_yet(name: &str) -> Option<&'static str> {
     find(NOT_YET, name)
@@ -165,6 +181,7 @@ pub(super) fn decorator_names() -> impl Iterator<Item = &'static str> {
         .iter()
         .chain(FLOW_DECORATORS)
         .map(|(name, _)| *name)
+        .chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name))
         .chain(std::iter::once("step"))
 }
 

@@ -31,8 +31,10 @@ fn mark(names: &Names<'_>, node: &Node) -> Mark {
     match names.resolve(path) {
         Meaning::Metaflow(path) if path == "step" => Mark::Step,
         Meaning::Metaflow(path) => {
-            let on_steps = known::supported_decorator(&path).or_else(|| known::not_yet(&path));
-            on_steps.map_or(Mark::Other, |_| Mark::OnSteps)
+            let on_steps = known::supported_decorator(&path).is_some()
+                || known::without_effect(&path).is_some()
+                || known::not_yet(&path).is_some();
+            if on_steps { Mark::OnSteps } else { Mark::Other }
         }
         Meaning::Foreign(path) if path.rsplit('.').next() == Some("step") => Mark::Resembles,
         Meaning::Unbound("step") => Mark::Resembles,

@@ -240,7 +240,7 @@ class Train(FlowSpec):
       end(self) line 22
       uses FlowSpec, Parameter, card, step
     FC0024 5:32 `Parameter` has no option `defualt`
-    FC0014 7:6 `@card` is not supported yet
+    FC0030 7:6 `@card` has no effect yet
     FC0006 10:38 `foreach` must be the name of an artifact as a string
     FC0013 12:6 unknown decorator `rety`
     FC0006 15:19 a target of `self.next` must be written as a method of the flow
