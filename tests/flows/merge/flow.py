@@ -32,8 +32,8 @@ class MergeFlow(FlowSpec):
         except UnhandledInMergeArtifactsException as refused:
             self.conflicts = sorted(refused.artifact_names)
         self.by_name = (inputs.left.changed, inputs.right.changed)
-        self.by_index = (inputs[0].changed, inputs[1].changed)
-        self.in_order = [one._current_step for one in inputs]
+        # Metaflow hands over the branches of a split in any order, flowc as written.
+        self.all_steps = sorted(one._current_step for one in inputs)
         self.changed = inputs.left.changed + inputs.right.changed
         self.merge_artifacts(inputs, exclude=["only_right"])
         self.has_right = hasattr(self, "only_right")
@@ -51,6 +51,7 @@ class MergeFlow(FlowSpec):
     @step
     def gather(self, inputs):
         self.numbers = [one.number for one in inputs]
+        self.by_index = (inputs[0].number, inputs[1].number)
         self.merge_artifacts(inputs, include=["shared", "by_name"])
         self.next(self.end)
 

@@ -210,8 +210,9 @@ impl Api {
             };
             let answer = answer.await;
             let (again, carried_out) = match &answer {
+                // Airflow 2 answers 500 for a DAG that is listed and not serialised yet.
                 Ok((status, _)) => (
-                    matches!(status.as_u16(), 429 | 502 | 503 | 504),
+                    matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504),
                     !matches!(status.as_u16(), 429 | 503),
                 ),
                 Err(error) => (true, !error.is_connect()),
