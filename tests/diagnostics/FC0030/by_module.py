@@ -4,9 +4,9 @@ from metaflow import FlowSpec, step
 
 class Demo(FlowSpec):
     @mf.card
-#    ^^^^^^^ FC0014 not supported yet
+#    ^^^^^^^ FC0030 no card is drawn
     @mf.pypi(packages={})
-#    ^^^^^^^ FC0014 not supported yet
+#    ^^^^^^^ FC0030 no packages are installed
     @step
     def start(self):
         self.next(self.end)

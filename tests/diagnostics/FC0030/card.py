@@ -3,7 +3,7 @@ from metaflow import FlowSpec, card, step
 
 class Demo(FlowSpec):
     @card(type="default")
-#    ^^^^ FC0014 not supported yet
+#    ^^^^ FC0030 no card is drawn
     @step
     def start(self):
         self.next(self.end)

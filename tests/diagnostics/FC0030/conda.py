@@ -3,7 +3,7 @@ from metaflow import FlowSpec, conda, step
 
 class Demo(FlowSpec):
     @conda(packages={"pandas": "2.2"})
-#    ^^^^^ FC0014 not supported yet
+#    ^^^^^ FC0030 no packages are installed
     @step
     def start(self):
         self.next(self.end)

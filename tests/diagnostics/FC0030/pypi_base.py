@@ -2,7 +2,7 @@ from metaflow import FlowSpec, pypi_base, step
 
 
 @pypi_base(packages={"pandas": "2.2"})
-#^^^^^^^^^ FC0014 not supported yet
+#^^^^^^^^^ FC0030 no packages are installed
 class Demo(FlowSpec):
     @step
     def start(self):
