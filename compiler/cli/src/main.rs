@@ -9,6 +9,7 @@ mod operate;
 mod output;
 mod parameters;
 mod place;
+mod question;
 mod run;
 mod scene;
 mod sources;

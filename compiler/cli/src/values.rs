@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, bail};
 use flowc_local::interpreter;
@@ -13,9 +12,9 @@ use flowc_task::store::Store;
 use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
 use crate::place::variable;
+use crate::question;
 use crate::run::session::cache;
 
 /// Artifacts that are fetched at a time.
@@ -148,23 +147,9 @@ impl<'a> Reader<'a> {
             .try_collect()
             .await?;
         let request = json!({"artifacts": artifacts, "file": file});
-        let shown = self.python.display();
-        let mut python = tokio::process::Command::new(&self.python)
-            .arg(&self.harness)
-            .arg("show")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {shown}"))?;
-        if let Some(mut stdin) = python.stdin.take() {
-            // If Python has ended already, that is said below.
-            let _ = stdin.write_all(&serde_json::to_vec(&request)?).await;
-        }
-        let output = python.wait_with_output().await;
-        let output = output.with_context(|| format!("cannot hear {shown}"))?;
+        let said = question::ask(&self.python, &self.harness, "show", &request).await?;
         let mut lines = Vec::new();
-        for line in output.stdout.split(|byte| *byte == b'\n') {
+        for line in said.split(|byte| *byte == b'\n') {
             if !line.is_empty() {
                 lines.push(serde_json::from_slice(line).context("Python's answer is no JSON")?);
             }

@@ -1,7 +1,6 @@
 //! What a step starts from, made of a file.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -15,9 +14,9 @@ use flowc_task::store::Store;
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::io::AsyncWriteExt;
 
 use super::{Scene, Subject};
+use crate::question;
 
 /// The run of which the step believes to be a part.
 const RUN: &str = "fixture";
@@ -292,21 +291,8 @@ fn result(record: Record, foreach: Vec<Frame>) -> Commit {
 }
 
 async fn ask(subject: &Subject, request: &Value) -> anyhow::Result<Made> {
+    let said = question::ask(&subject.python, &subject.harness, "fixture", request).await?;
     let shown = subject.python.display();
-    let mut python = tokio::process::Command::new(&subject.python)
-        .arg(&subject.harness)
-        .arg("fixture")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot start {shown}"))?;
-    if let Some(mut stdin) = python.stdin.take() {
-        // If Python has ended already, that is said below.
-        let _ = stdin.write_all(&serde_json::to_vec(request)?).await;
-    }
-    let output = python.wait_with_output().await;
-    let output = output.with_context(|| format!("cannot hear {shown}"))?;
-    serde_json::from_slice(&output.stdout)
+    serde_json::from_slice(&said)
         .with_context(|| format!("{shown} ended before it had read the fixture"))
 }
