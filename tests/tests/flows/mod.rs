@@ -175,39 +175,47 @@ fn last(lines: &mut [Line]) -> &mut Line {
     lines.last_mut().expect("a step was added")
 }
 
-/// The flow as a Python file.
+/// The flow as a Python file whose steps do nothing.
 pub(crate) fn source(lines: &[Line]) -> String {
-    let mut text =
-        "from metaflow import FlowSpec, step\n\n\nclass RandomFlow(FlowSpec):\n".to_owned();
+    file_of("RandomFlow", lines, |line| match &line.targets[..] {
+        [] => "pass".to_owned(),
+        _ => transition(line),
+    })
+}
+
+/// The `self.next` of a step.
+pub(crate) fn transition(line: &Line) -> String {
+    let targets: Vec<String> = line
+        .targets
+        .iter()
+        .map(|name| format!("self.{name}"))
+        .collect();
+    if line.is_switch {
+        let cases = targets.iter().enumerate();
+        let cases: Vec<String> = cases.map(|(key, to)| format!("{key}: {to}")).collect();
+        return format!("self.next({{{}}}, condition=\"choice\")", cases.join(", "));
+    }
+    let foreach = if line.is_foreach {
+        ", foreach=\"items\""
+    } else {
+        ""
+    };
+    format!("self.next({}{foreach})", targets.join(", "))
+}
+
+/// The flow as a Python file with these bodies.
+pub(crate) fn file_of(class: &str, lines: &[Line], body: impl Fn(&Line) -> String) -> String {
+    let mut text = format!("from metaflow import FlowSpec, step\n\n\nclass {class}(FlowSpec):\n");
     for line in lines {
         let inputs = if line.is_join { ", inputs" } else { "" };
-        let foreach = if line.is_foreach {
-            ", foreach=\"items\""
-        } else {
-            ""
-        };
-        let targets: Vec<String> = line
-            .targets
-            .iter()
-            .map(|name| format!("self.{name}"))
-            .collect();
-        let body = if targets.is_empty() {
-            "pass".to_owned()
-        } else if line.is_switch {
-            let cases = targets.iter().enumerate();
-            let cases: Vec<String> = cases.map(|(key, to)| format!("{key}: {to}")).collect();
-            format!("self.next({{{}}}, condition=\"choice\")", cases.join(", "))
-        } else {
-            format!("self.next({}{foreach})", targets.join(", "))
-        };
-        let name = &line.name;
+        let (name, body) = (&line.name, body(line));
         writeln!(
             text,
             "    @step\n    def {name}(self{inputs}):\n        {body}\n"
         )
         .expect("text takes everything");
     }
-    text + "\nif __name__ == \"__main__\":\n    RandomFlow()\n"
+    text + &format!("\nif __name__ == \"__main__\":\n    {class}()\n")
 }
 
 /// A single change after which no flow is right any more: splits and joins no longer match in number, a step is left out, or a name is wrong.
