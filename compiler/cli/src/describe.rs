@@ -39,6 +39,9 @@ pub(crate) struct Given {
     /// Value of a configuration (repeatable)
     #[arg(long, num_args = 2, value_names = ["NAME", "JSON"], action = clap::ArgAction::Append)]
     config_value: Vec<String>,
+    /// Put a decorator onto every step that has none of its name, as in retry:times=2 (repeatable)
+    #[arg(long = "with", value_name = "DECORATOR")]
+    pub(crate) attached: Vec<String>,
     /// The Python that is asked what cannot be read of the flow [default: `FLOWC_PYTHON`, the active virtual environment, python3]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) python: Option<OsString>,
@@ -48,15 +51,17 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// As the words of `flowc run` give it: pairs of a name and a path, and of a name and a text.
+    /// As the words of `flowc run` give it: pairs of a name and a path, pairs of a name and a text, and decorators.
     pub(crate) fn new(
         config: Vec<String>,
         config_value: Vec<String>,
+        attached: Vec<String>,
         python: Option<OsString>,
     ) -> Self {
         Self {
             config,
             config_value,
+            attached,
             python,
             statically: false,
         }

@@ -89,7 +89,8 @@ impl Compilation {
         let file = tree.add(argument.file_name(), text);
         let (flow, mut diagnostics) = read(&mut tree, file, &argument, given)?;
         let mut plan = None;
-        if let Some(flow) = flow {
+        if let Some(mut flow) = flow {
+            diagnostics.extend(python::attach(&mut tree, &mut flow, &given.attached));
             let (checked, found) = lower::plan(&tree, &flow);
             diagnostics.extend(found);
             plan = checked.filter(|_| !diagnostics.has_errors());

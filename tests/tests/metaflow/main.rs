@@ -41,6 +41,16 @@ fn examples() -> Vec<Case> {
     vec![
         example("hello", "HelloFlow", &[]),
         example("hello", "HelloFlow", &["--who", "Ada Łovelace"]),
+        example(
+            "hello",
+            "HelloFlow",
+            &[
+                "--with",
+                "retry:times=1,minutes_between_retries=0",
+                "--with",
+                r#"environment:vars={"COLOUR": "blue, not red"}"#,
+            ],
+        ),
         example("statistics", "StatisticsFlow", &[]),
         example("branches", "BranchesFlow", &[]),
         example(

@@ -34,6 +34,8 @@ pub(crate) struct Arguments {
     pub(crate) python: Option<OsString>,
     /// `--no-fork`
     pub(crate) no_fork: bool,
+    /// `--with`, in order
+    pub(crate) attached: Vec<String>,
     /// `--config`: names and paths
     pub(crate) configs: Vec<(String, String)>,
     /// `--config-value`: names and texts
@@ -80,6 +82,12 @@ const NO_FORK: OptionRow = (
     "Start a fresh interpreter for each task instead of forking a warm one",
 );
 
+const WITH: OptionRow = (
+    "with",
+    Some("DECORATOR"),
+    "Put a decorator onto every step that has none of its name, as in retry:times=2 (repeatable)",
+);
+
 const CONFIG: OptionRow = (
     "config",
     Some("NAME PATH"),
@@ -102,6 +110,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     STORE,
     PYTHON,
     NO_FORK,
+    WITH,
     CONFIG,
     CONFIG_VALUE,
     words::HELP,
@@ -121,6 +130,7 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     STORE,
     PYTHON,
     NO_FORK,
+    WITH,
     CONFIG,
     CONFIG_VALUE,
     ("help", None, "Show this"),
@@ -154,6 +164,7 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
             "store" => arguments.store = Some(text(name, value.as_deref())?),
             "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
             "tag" => arguments.tags.push(text(name, value.as_deref())?),
+            "with" => arguments.attached.push(text(name, value.as_deref())?),
             "max-workers" => {
                 arguments.max_workers = Some(positive(name, &text(name, value.as_deref())?)?);
             }
@@ -192,7 +203,8 @@ impl Arguments {
             }
         }
         let [configs, values] = given;
-        Ok(Given::new(configs, values, self.python.clone()))
+        let attached = self.attached.clone();
+        Ok(Given::new(configs, values, attached, self.python.clone()))
     }
 
     /// What to type after `flowc resume` to go on from a run of these arguments, with foreaches as wide as `width` if
@@ -220,6 +232,9 @@ impl Arguments {
         }
         if self.no_fork {
             line.push("--no-fork".into());
+        }
+        for decorator in &self.attached {
+            line.extend(["--with".into(), decorator.into()]);
         }
         for (option, pairs) in [
             ("--config", &self.configs),

@@ -197,6 +197,8 @@ pub struct Decorator {
     pub name: Spanned<String>,
     /// The whole decorator without `@`.
     pub span: Span,
+    /// It stands in the flow's text; false for one that an option added.
+    pub is_written: bool,
     /// Keyword arguments in source order (positional ones are a diagnostic).
     pub arguments: IndexMap<String, Argument>,
 }

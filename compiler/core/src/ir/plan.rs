@@ -309,6 +309,8 @@ pub struct Project {
 pub struct DecoratorInfo {
     /// Name.
     pub name: String,
+    /// Whether it stands in the flow's text.
+    pub is_written: bool,
     /// Arguments as written.
     pub arguments: IndexMap<String, Literal>,
 }

@@ -239,6 +239,7 @@ fn imported_names(flow: &Flow) -> Vec<String> {
 fn decorators(written: &[Decorator]) -> Vec<DecoratorInfo> {
     let info = |decorator: &Decorator| DecoratorInfo {
         name: decorator.name.value.clone(),
+        is_written: decorator.is_written,
         arguments: decorator
             .arguments
             .iter()

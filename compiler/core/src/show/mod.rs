@@ -65,7 +65,7 @@ pub(crate) fn case_key(key: &CaseKey) -> String {
 }
 
 /// `@retry(times=2)`, as it could be written in Python.
-fn decorator(decorator: &DecoratorInfo) -> String {
+pub(crate) fn decorator(decorator: &DecoratorInfo) -> String {
     let arguments: Vec<String> = decorator
         .arguments
         .iter()

@@ -31,6 +31,8 @@ pub struct SourceFile {
     pub text: String,
     /// Byte offset at which each line starts; the first is 0.
     line_starts: Vec<u32>,
+    /// It is the value of an option of the command line, and lies below no folder.
+    is_option: bool,
 }
 
 /// A position for people: 1-based line, 1-based column counted in characters.
@@ -54,6 +56,7 @@ impl SourceFile {
             path,
             text,
             line_starts,
+            is_option: false,
         }
     }
 
@@ -90,6 +93,13 @@ impl SourceTree {
         FileId(self.files.len() as u32 - 1)
     }
 
+    /// Adds the value of an option as if it were a file called like the option, so that findings can be shown in it.
+    pub fn add_option(&mut self, name: &str, value: &str) -> FileId {
+        let file = self.add(name, value);
+        self.files[file.index()].is_option = true;
+        file
+    }
+
     /// The file behind an id of this tree.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.index()]
@@ -110,7 +120,11 @@ impl SourceTree {
 
     /// Path of a file as people know it: what they typed, not what the root of the tree makes of it.
     pub fn shown_path(&self, id: FileId) -> String {
-        format!("{}{}", self.shown_below, self.file(id).path)
+        let file = self.file(id);
+        if file.is_option {
+            return file.path.clone();
+        }
+        format!("{}{}", self.shown_below, file.path)
     }
 
     /// The text that a span covers.

@@ -180,7 +180,7 @@ fn decorators(written: &[DecoratorInfo]) -> Value {
         json!({
             "name": decorator.name,
             "attributes": attributes,
-            "statically_defined": true,
+            "statically_defined": decorator.is_written,
             "inserted_by": null,
         })
     });

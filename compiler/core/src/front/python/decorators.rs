@@ -64,6 +64,7 @@ pub(super) fn read<'a>(
                 span,
             },
             span: context.source.span(&node.expression),
+            is_written: true,
             arguments,
         });
     }

@@ -140,6 +140,7 @@ fn decorators(
                 span: known.map_or(span, |known| known.name.span),
             },
             span,
+            is_written: true,
             arguments,
         });
     }

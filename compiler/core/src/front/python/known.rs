@@ -175,6 +175,11 @@ pub(super) fn not_yet(name: &str) -> Option<&'static str> {
     find(NOT_YET, name)
 }
 
+/// All decorators of steps that are understood.
+pub(super) fn step_decorators() -> impl Iterator<Item = &'static str> {
+    STEP_DECORATORS.iter().map(|(name, _)| *name)
+}
+
 /// All decorators that are understood, and `step`.
 pub(super) fn decorator_names() -> impl Iterator<Item = &'static str> {
     STEP_DECORATORS

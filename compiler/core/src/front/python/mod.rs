@@ -8,6 +8,7 @@
 //! What only Python can tell is a diagnostic of its own list ([`Reading::unknown`]). Who may run the file asks the harness,
 //! and reads again with the answer ([`description::Description`]), which `described` puts in the place of what was read.
 
+mod attached;
 mod bindings;
 mod classes;
 mod decorators;
@@ -30,5 +31,6 @@ mod steps;
 mod tests;
 mod transition;
 
+pub use attached::attach;
 pub use lower::{Reading, lower, read};
 pub use preload::preload;
