@@ -105,6 +105,11 @@ pub(crate) trait Executor: Sync {
         Some(format!("FC{}", found.1.get(..4)?))
     }
 
+    /// Flows that it runs at a time.
+    fn at_once(&self) -> usize {
+        3
+    }
+
     /// What whoever owns the orchestrator does before the first deployment.
     fn prepare(&self, _case: &Case) {}
 
@@ -283,6 +288,12 @@ impl Executor for OnStepFunctions {
         "flowc-store".to_owned()
     }
 
+    /// moto reads state machines with a parser that keeps the query language in a global stack: two at a time, and none
+    /// is accepted any more.
+    fn at_once(&self) -> usize {
+        1
+    }
+
     /// Whoever owns the account has created the roles that the bundle describes.
     fn prepare(&self, case: &Case) {
         let bundle = self.workshop().join(format!("bundle-{}", case.name));
@@ -347,21 +358,25 @@ impl Executor for OnAirflow<'_> {
 /// Starts an orchestrator; `None` if this machine cannot have it.
 type Start = for<'a> fn(&'a Argo) -> Option<Box<dyn Executor + 'a>>;
 
-/// Every orchestrator.
-pub(crate) const ALL: [Start; 4] = [
-    |argo| {
+/// Every orchestrator, as the matrix calls it.
+pub(crate) const ALL: [(&str, Start); 4] = [
+    ("step-functions", |argo| {
         let bed = aws::Bed::up_with(&argo.bed.python());
         Some(Box::new(OnStepFunctions {
             workshop: workshop(&bed.profile("env = { AWS_EC2_METADATA_DISABLED = \"true\" }")),
             bed,
         }))
-    },
-    |argo| {
+    }),
+    ("argo", |argo| {
         Some(Box::new(OnArgo {
             workshop: workshop(&argo.bed.profile(argo.namespace, "")),
             argo,
         }))
-    },
-    |argo| Some(Box::new(OnAirflow::new(Version::Three, argo)?)),
-    |argo| Some(Box::new(OnAirflow::new(Version::Two, argo)?)),
+    }),
+    ("airflow 3.3", |argo| {
+        Some(Box::new(OnAirflow::new(Version::Three, argo)?))
+    }),
+    ("airflow 2.11", |argo| {
+        Some(Box::new(OnAirflow::new(Version::Two, argo)?))
+    }),
 ];

@@ -107,9 +107,6 @@ fn cases() -> Vec<Case> {
     EXAMPLES.iter().copied().chain(constructs).collect()
 }
 
-/// Flows that an executor runs at a time.
-const AT_ONCE: usize = 3;
-
 /// What became of a flow on an executor: a cell of the table, and what is wrong.
 #[derive(Clone, Default)]
 struct Cell {
@@ -119,6 +116,7 @@ struct Cell {
     wrong: Option<String>,
 }
 
+/// `FLOWC_TEST_EXECUTOR` names the one that is tried, as in the matrix.
 #[test]
 fn every_example_means_the_same_on_every_executor() {
     let Some(argo) = Argo::up("argo") else {
@@ -128,9 +126,13 @@ fn every_example_means_the_same_on_every_executor() {
     let cases = cases();
     let ours: Vec<String> = cases.iter().map(|case| local.run(case)).collect();
     // Each executor takes its time to come up and then mostly waits for pods.
+    let only = std::env::var("FLOWC_TEST_EXECUTOR").ok();
+    let chosen = |name: &str| only.as_ref().is_none_or(|only| name == only);
     let columns: Vec<(String, Vec<Cell>)> = thread::scope(|scope| {
         let started: Vec<_> = executors::ALL
             .iter()
+            .filter(|(name, _)| chosen(name))
+            .map(|(_, start)| start)
             .map(|start| scope.spawn(|| Some(column(&*start(&argo)?, &local, &cases, &ours))))
             .collect();
         let joined = started.into_iter().map(thread::ScopedJoinHandle::join);
@@ -163,7 +165,7 @@ fn column(
     let next = AtomicUsize::new(0);
     let cells = Mutex::new(vec![Cell::default(); cases.len()]);
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..executor.at_once() {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
