@@ -96,7 +96,8 @@ fn files_of_a_local_store_are_for_their_owner_alone() {
 fn parameters_come_from_options_and_variables() {
     let world = World::new(HELLO);
     let mut command = world.command(&[
-        "--config={\"x\": [1, null]}",
+        "--param",
+        "config={\"x\": [1, null]}",
         "--flag",
         "true",
         "--names",
