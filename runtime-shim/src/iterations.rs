@@ -4,6 +4,7 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::TaskId;
 
 use crate::commit::{self, Commit, Place};
+use crate::ending::adopted;
 use crate::error::TaskError;
 use crate::launch::Launcher;
 use crate::signals::{Stop, Urgency};
@@ -33,7 +34,7 @@ async fn go_on(
 ) -> Result<TaskReport, TaskError> {
     let pointer = place(request, None);
     if let Some(last) = commit::find(store, &pointer).await? {
-        return Ok(of_commit(&last, true));
+        return Ok(adopted(None, last).0);
     }
     let committed = last_committed(store, request).await?;
     if let Some((number, last)) = &committed {
@@ -45,7 +46,7 @@ async fn go_on(
         Some((number, last)) if last.next.as_deref() == Some(&*request.step) => number + 1,
         Some((number, last)) => {
             let last = point(store, &pointer, number, last).await?;
-            return Ok(of_commit(&last, true));
+            return Ok(adopted(None, last).0);
         }
     };
     loop {
@@ -126,17 +127,4 @@ pub(crate) async fn point(
         .put_new(&pointer.commit(), commit::to_json(&copy))
         .await?;
     Ok(copy)
-}
-
-fn of_commit(commit: &Commit, adopted: bool) -> TaskReport {
-    TaskReport {
-        exit: Exit::Done,
-        attempt: None,
-        adopted,
-        may_retry: false,
-        count: commit.count,
-        next: commit.next.clone(),
-        error: None,
-        traceback: None,
-    }
 }

@@ -218,8 +218,7 @@ impl Emitter<'_> {
         if step.retry.times > 0 {
             arguments.push(("retry_delay", seconds(step.retry.delay_s)));
         }
-        // The timeout of a loop is that of an iteration, and nobody knows how many there will be.
-        if let Some(timeout_s) = step.timeout_s.filter(|_| !step.repeats()) {
+        if let Some(timeout_s) = step.longest_s() {
             let limit = u64::from(timeout_s)
                 + u64::from(TIMEOUT_MARGIN_S)
                 + u64::from(self.options.profile.airflow.startup_timeout_s);

@@ -1,9 +1,9 @@
 //! Decorators of the option `--with`: each goes onto every step that has none of its name.
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use super::known;
+use super::literal::{Members, of_json};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Argument, Decorator, Flow, Literal, Spanned};
@@ -116,31 +116,15 @@ fn parts(text: &str) -> Vec<&str> {
 }
 
 fn literal(text: &str) -> Literal {
+    let members: Members = |object| {
+        object
+            .iter()
+            .map(|(name, value)| (&**name, value))
+            .collect()
+    };
     match serde_json::from_str(text) {
-        Ok(value) => of_json(value),
+        Ok(value) => of_json(&value, members),
         Err(_) => Literal::Str(text.to_owned()),
-    }
-}
-
-fn of_json(value: Value) -> Literal {
-    match value {
-        Value::Null => Literal::None,
-        Value::Bool(value) => Literal::Bool(value),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Literal::Int(whole),
-            (None, Some(float)) => Literal::Float(float),
-            (None, None) => Literal::Str(number.to_string()),
-        },
-        Value::String(text) => Literal::Str(text),
-        Value::Array(items) => Literal::List(items.into_iter().map(of_json).collect()),
-        Value::Object(members) => {
-            let members = members.into_iter();
-            Literal::Dict(
-                members
-                    .map(|(name, value)| (name, of_json(value)))
-                    .collect(),
-            )
-        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::literal::of_json;
 use crate::ir::flow::Literal;
 
 /// The version of the answer that this build understands.
@@ -77,7 +78,7 @@ impl DescribedValue {
     /// The value, or how it is shown.
     pub fn literal(&self) -> Result<Literal, &str> {
         match self {
-            Self::Value(value) => Ok(literal(value)),
+            Self::Value(value) => Ok(of_json(value, pairs)),
             Self::Shown(text) => Err(text),
         }
     }
@@ -108,23 +109,10 @@ pub fn parse(text: &str) -> Result<Result<Description, Failure>, serde_json::Err
 }
 
 /// Dictionaries are `{"pairs": [[key, value], …]}`, so that they keep the author's order.
-fn literal(value: &Value) -> Literal {
-    match value {
-        Value::Null => Literal::None,
-        Value::Bool(value) => Literal::Bool(*value),
-        Value::Number(number) => number.as_i64().map_or_else(
-            || Literal::Float(number.as_f64().unwrap_or_default()),
-            Literal::Int,
-        ),
-        Value::String(text) => Literal::Str(text.clone()),
-        Value::Array(items) => Literal::List(items.iter().map(literal).collect()),
-        Value::Object(object) => {
-            let pairs = object.get("pairs").and_then(Value::as_array);
-            let pairs = pairs.into_iter().flatten().map(|pair| {
-                let name = pair[0].as_str().unwrap_or_default();
-                (name.to_owned(), literal(&pair[1]))
-            });
-            Literal::Dict(pairs.collect())
-        }
-    }
+fn pairs(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
+    let pairs = object.get("pairs").and_then(Value::as_array);
+    let pairs = pairs.into_iter().flatten();
+    pairs
+        .map(|pair| (pair[0].as_str().unwrap_or_default(), &pair[1]))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use ruff_python_ast::{Expr, Number, Operator, UnaryOp};
 use ruff_text_size::{Ranged, TextRange};
+use serde_json::{Map, Value};
 
 use crate::ir::flow::Literal;
 
@@ -47,6 +48,31 @@ impl Why {
         }
     }
 }
+
+/// A value of JSON as a literal; `members` takes an object apart.
+pub(super) fn of_json(value: &Value, members: Members) -> Literal {
+    match value {
+        Value::Null => Literal::None,
+        Value::Bool(value) => Literal::Bool(*value),
+        Value::Number(number) => number.as_i64().map_or_else(
+            || Literal::Float(number.as_f64().unwrap_or_default()),
+            Literal::Int,
+        ),
+        Value::String(text) => Literal::Str(text.clone()),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| of_json(item, members));
+            Literal::List(items.collect())
+        }
+        Value::Object(object) => {
+            let members_of = members(object).into_iter();
+            let of = |(name, value): (&str, &Value)| (name.to_owned(), of_json(value, members));
+            Literal::Dict(members_of.map(of).collect())
+        }
+    }
+}
+
+/// The members of a dictionary that an object of JSON stands for, in order.
+pub(super) type Members = fn(&Map<String, Value>) -> Vec<(&str, &Value)>;
 
 /// The literal that an expression is, or the innermost part that prevents it.
 pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
