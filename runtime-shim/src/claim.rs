@@ -132,10 +132,10 @@ impl Claim<'_> {
             tags: &request.tags,
             username: &request.username,
             namespace: request.namespace.as_deref(),
-            project: manifest
-                .project
-                .as_ref()
-                .map(|name| json!({"name": name, "branch": format!("user.{}", request.username)})),
+            project: manifest.project.as_ref().map(|name| {
+                let own = || format!("user.{}", request.username);
+                json!({"name": name, "branch": manifest.branch.clone().unwrap_or_else(own)})
+            }),
             spool_dir: &spool.path().to_string_lossy(),
             parameters,
             parameter_specs: &manifest.parameters,

@@ -178,6 +178,46 @@ fn attributes_that_a_target_cannot_do() {
 }
 
 #[test]
+fn a_project_s_flow_needs_a_branch() {
+    let flow = decorated("").replace(
+        "class F",
+        "from metaflow import project\n\n\n@project(name='shop')\nclass F",
+    );
+    let alone = decorated("");
+    let fixed = flow.replace("'shop'", "'shop', branch='next', production=False");
+    for target in ["step-functions", "argo", "airflow"] {
+        let target = ["--target", target];
+        let with = |more: &[&'static str]| [&target, more].concat();
+        refused(&flow, "", &target, &["FC0309 flow.py:7"]);
+        let unsaid = "[profile.default]\nproduction = false\n";
+        refused(&flow, unsaid, &target, &["FC0309 flow.py:7"]);
+        for (flow, settings, options) in [
+            (&flow, "", &["--production"][..]),
+            (&flow, "", &["--branch", "b", "--production"]),
+            (&flow, "[profile.default]\nbranch = \"b\"\n", &[]),
+            (&fixed, "", &["--branch", "next"]),
+            (&alone, "[profile.default]\nproduction = true\n", &[]),
+        ] {
+            let found = check(flow, settings, &with(options));
+            assert_eq!(found.code, Some(0), "{options:?}: {:?}", found.findings);
+        }
+        refused(&flow, "", &with(&["--branch", "v1.2"]), &["FC0215 -:null"]);
+        refused(&fixed, "", &with(&["--production"]), &["FC0225 flow.py:7"]);
+        let other = "[profile.default]\nbranch = \"b\"\n";
+        refused(&fixed, other, &target, &["FC0225 flow.py:7"]);
+        refused(&alone, "", &with(&["--branch", "b"]), &["FC0226 flow.py:4"]);
+    }
+    refused(&alone, "", &["--production"], &["FC0226 flow.py:4"]);
+    refused(&fixed, "", &["--branch", "b"], &["FC0225 flow.py:7"]);
+    refused(
+        &flow,
+        "[profile.default]\nbranch = \"B\"\nproduction = 1\n",
+        &["--target", "argo"],
+        &["FC0304 flowc.toml:2", "FC0304 flowc.toml:3"],
+    );
+}
+
+#[test]
 fn settings_that_are_wrong() {
     let flow = decorated("");
     let target = &["--target", "argo"];

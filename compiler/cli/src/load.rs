@@ -15,7 +15,7 @@ use flowc_protocol::manifest::Manifest;
 use flowc_target::literal::as_text;
 use flowc_target::package::{self, Package, PackageFile, Selection};
 use flowc_target::profile::{self, Config};
-use flowc_target::{BundleFile, Options, Profile, Target, ir, manifest};
+use flowc_target::{BranchChoice, BundleFile, Options, Profile, Target, ir, manifest, project};
 
 use crate::commands::check::MessageFormat;
 use crate::describe::{self, Given, Question};
@@ -64,6 +64,27 @@ pub(crate) struct Compilation {
     /// Everything found so far.
     pub(crate) diagnostics: Diagnostics,
     argument: FlowArgument,
+}
+
+/// Options that say on which branch of its project a flow is.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BranchArgs {
+    /// Branch of the flow's project [default: that of the profile]
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// The production branch of the flow's project, or with --branch one of its production branches
+    #[arg(long)]
+    production: bool,
+}
+
+impl BranchArgs {
+    /// As the rest of the compiler takes it.
+    pub(crate) fn choice(&self) -> BranchChoice {
+        BranchChoice {
+            branch: self.branch.clone(),
+            production: self.production,
+        }
+    }
 }
 
 /// What a target needs besides the plan.
@@ -116,8 +137,20 @@ impl Compilation {
         Ok(config)
     }
 
+    /// Puts the flow onto a branch of its project, by options and, for a deployment, the profile.
+    pub(crate) fn choose_branch(&mut self, options: &BranchChoice, profile: Option<&Profile>) {
+        if let Some(plan) = &mut self.plan {
+            self.diagnostics
+                .extend(project::choose(plan, options, profile));
+        }
+    }
+
     /// Chooses the profile and makes the code package; `None` if there are errors.
-    pub(crate) fn prepare(&mut self, profile: Option<&str>) -> anyhow::Result<Option<Prepared>> {
+    pub(crate) fn prepare(
+        &mut self,
+        profile: Option<&str>,
+        branch: &BranchChoice,
+    ) -> anyhow::Result<Option<Prepared>> {
         let config = self.settings()?;
         let profile = match config.profile(profile) {
             Ok(profile) => profile,
@@ -126,6 +159,7 @@ impl Compilation {
                 return Ok(None);
             }
         };
+        self.choose_branch(branch, Some(&profile));
         let Some(plan) = self
             .plan
             .as_ref()

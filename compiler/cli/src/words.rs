@@ -41,6 +41,16 @@ pub(crate) const PARAM: OptionRow = (
     "Value of a parameter, also one with the name of an option (repeatable)",
 );
 
+/// The branch of the flow's project.
+pub(crate) const BRANCH: OptionRow = ("branch", Some("NAME"), "Branch of the flow's project");
+
+/// Its production branch.
+pub(crate) const PRODUCTION: OptionRow = (
+    "production",
+    None,
+    "The production branch of the flow's project, or with --branch one of its production branches",
+);
+
 /// Shows the help.
 pub(crate) const HELP: OptionRow = ("help", None, "Show this, and the flow's parameters");
 

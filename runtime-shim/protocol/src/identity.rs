@@ -132,11 +132,14 @@ impl FromStr for IndexPath {
     }
 }
 
+/// Longest name of a run that is kept whole, in bytes: the run id is the name of a folder, which has at most 255.
+const RUN_NAME_MAX: usize = 200;
+
 /// The run id for the raw value of [`crate::environment::RUN`]; `None` if it has no known form.
 ///
 /// `id:X` is `X` as it is. Otherwise the part before the first colon is kept as prefix, and the name follows with
-/// every run of characters outside `[A-Za-z0-9._-]` replaced by one `-` and a `-` and 8 hex digits of the name's sha1
-/// added if anything was replaced, so that two names never share a run id.
+/// every run of characters outside `[A-Za-z0-9._-]` replaced by one `-`, cut to 200 characters, and a `-` and 8 hex digits
+/// of the name's sha1 added if anything was replaced or cut, so that two names never share a run id.
 pub fn run_id(raw: &str) -> Option<String> {
     use sha1::{Digest, Sha1};
     let (kind, name) = raw.split_once(':')?;
@@ -147,7 +150,7 @@ pub fn run_id(raw: &str) -> Option<String> {
     if kind == "id" {
         return name.chars().all(legal).then(|| name.to_owned());
     }
-    if name.chars().all(legal) {
+    if name.chars().all(legal) && name.len() <= RUN_NAME_MAX {
         return Some(format!("{kind}-{name}"));
     }
     let mut slug = String::with_capacity(name.len());
@@ -158,6 +161,7 @@ pub fn run_id(raw: &str) -> Option<String> {
             slug.push('-');
         }
     }
+    slug.truncate(RUN_NAME_MAX);
     let digest = Sha1::digest(name.as_bytes());
     let tail = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     Some(format!("{kind}-{}-{tail:08x}", slug.trim_end_matches('-')))
@@ -231,6 +235,9 @@ mod tests {
             "{scheduled}"
         );
         assert_ne!(run_id("airflow:a:b"), run_id("airflow:a+b"));
+        let long = |end: &str| run_id(&format!("airflow:{}{end}", "x".repeat(240))).unwrap();
+        assert!(long("1").len() < 255);
+        assert_ne!(long("1"), long("2"));
         assert_eq!(run_id("nothing"), None);
         assert_eq!(run_id("id:a/b"), None);
     }

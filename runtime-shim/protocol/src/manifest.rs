@@ -30,11 +30,24 @@ pub struct Manifest {
     /// `@project`'s name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// The project's branch: `prod`, `prod.b`, `test.b` or `user.ann`; that of whoever runs it if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     /// Values of the configurations, by name.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub configs: Map<String, Value>,
     /// Metaflow's `_graph_info`, stored as an artifact and shown by its client.
     pub graph_info: Value,
+}
+
+impl Manifest {
+    /// The system tags by which Metaflow's client finds runs of a project and of its branch.
+    pub fn project_tags(&self) -> Vec<String> {
+        let project = self.project.iter().map(|name| format!("project:{name}"));
+        let branch = self.project.as_ref().and(self.branch.as_ref());
+        let branch = branch.map(|name| format!("project_branch:{name}"));
+        project.chain(branch).collect()
+    }
 }
 
 /// What happens when a foreach iterates over nothing.

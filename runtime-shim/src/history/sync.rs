@@ -74,6 +74,7 @@ pub async fn enter(
     let mut system_tags = vec![format!("user:{}", syncer.user), "runtime:flowc".to_owned()];
     system_tags.extend(origin(&record.run).map(|origin| format!("orchestrator:{origin}")));
     system_tags.extend(syncer.system_tags.iter().cloned());
+    system_tags.extend(plan.project_tags());
     let facts = RunFacts {
         flow: record.flow.clone(),
         run: record.run.clone(),

@@ -148,10 +148,12 @@ impl MetadataTree {
             return self.write_fields(&folder, attempt, &fields, at_ms, Folder::Seen);
         }
         fields.push(("script-name", "script-name", self.facts.script.as_str()));
-        // As in Metaflow, what a run's system tags say of it is told of each task too: user, runtime, versions.
+        // As in Metaflow, what a run's system tags say of it is told of each task too: user, runtime, versions; not the
+        // project and its branch.
         let said = self.facts.system_tags.iter();
         fields.extend(
             said.filter_map(|tag| tag.split_once(':'))
+                .filter(|(name, _)| !name.starts_with("project"))
                 .map(|(name, value)| (name, name, value)),
         );
         let new = task.join(format!("{FOLDER}.{}", std::process::id()));

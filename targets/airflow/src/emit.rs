@@ -103,7 +103,11 @@ impl Emitter<'_> {
             Expr::Call("CronTriggerTimetable".to_owned(), vec![cron], zone)
         });
         let mut tags = vec!["flowc".to_owned()];
-        tags.extend(self.plan.project.iter().map(|project| project.name.clone()));
+        if let Some(project) = &self.plan.project {
+            let names = [Some(project.name.clone()), project.branch_name()];
+            // Airflow takes no longer tags (`TAG_MAX_LEN`, airflow/models/dag.py, 2.11.2); the DAG's id says it all.
+            tags.extend(names.into_iter().flatten().filter(|tag| tag.len() <= 100));
+        }
         tags.extend(airflow.tags.iter().map(|tag| tag.value.clone()));
         let mut seen = std::collections::HashSet::new();
         tags.retain(|tag| seen.insert(tag.clone()));
@@ -250,6 +254,7 @@ fn render(
         has_groups => emitter.groups.has_task_groups(),
         has_blocks => emitter.has_blocks(),
         has_switch => has_switch,
+        in_project => emitter.plan.project.is_some(),
         has_paths => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
         has_schedule => emitter.plan.schedule.is_some(),
         skips_overlaps => skips_overlaps,

@@ -18,10 +18,11 @@ const DAG_ID: NameRule = NameRule {
     reserved_prefix: "",
 };
 
-/// The DAG's id: the flow's name, with the project's and a dot in front if there is one.
+/// The DAG's id: the flow's name, with its project's and branch's in front as in Metaflow.
+/// It holds a dot exactly if there is a project.
 pub(crate) fn dag_id(plan: &Plan) -> String {
     match &plan.project {
-        Some(project) => DAG_ID.legal(&format!("{}.{}", project.name, plan.flow)),
+        Some(project) => DAG_ID.legal(&project.flow_name(&plan.flow)),
         None => DAG_ID.legal(&plan.flow),
     }
 }
@@ -136,4 +137,40 @@ pub(crate) const PATHS: &str = "-paths";
 #[cfg(test)]
 pub(crate) fn is_taken(name: &str) -> bool {
     TAKEN.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use flowc_target::testing::{linear, plan};
+
+    use super::*;
+
+    fn named(project: &str, branch: &str) -> String {
+        let decorator = format!("@project(name='{project}', {branch})\nclass F(");
+        dag_id(&plan(&linear(2).replace("class F(", &decorator)))
+    }
+
+    #[test]
+    fn branches_have_names_of_their_own() {
+        assert_eq!(named("shop", "production=True"), "shop.prod.F");
+        let long = "x".repeat(128);
+        let names = [
+            named("shop", "branch='next'"),
+            named("shop", "branch='next', production=True"),
+            named("shop", "branch='prod'"),
+            named("shop_prod", "production=True"),
+            named("shop", "branch='prod', production=True"),
+            named("shop", "branch='_'"),
+            named("shop_", "branch='_x'"),
+            named("shop", "branch='x_'"),
+            named("shop", "branch='x'"),
+            named(&long, &format!("branch='{long}'")),
+            named(&long, &format!("branch='{long}', production=True")),
+        ];
+        for (place, name) in names.iter().enumerate() {
+            assert!(DAG_ID.holds(name), "{name}");
+            assert!(!names[..place].contains(name), "{name}");
+        }
+        assert_eq!(names[0], "shop.test.next.F");
+    }
 }

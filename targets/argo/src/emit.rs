@@ -143,6 +143,9 @@ fn run_labels(plan: &Plan, options: &Options) -> IndexMap<String, String> {
     let mut labels = IndexMap::from([("flowc.dev/flow".to_owned(), names::label(&plan.flow))]);
     if let Some(project) = &plan.project {
         labels.insert("flowc.dev/project".to_owned(), names::label(&project.name));
+        if let Some(branch) = project.branch_name() {
+            labels.insert("flowc.dev/branch".to_owned(), names::label(&branch));
+        }
     }
     let given = options.profile.labels.iter();
     labels.extend(given.map(|(name, value)| (name.clone(), value.value.clone())));

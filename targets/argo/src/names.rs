@@ -1,7 +1,7 @@
 //! Names of the objects that belong to a flow, and of templates and tasks.
 
 use flowc_core::ir::plan::Plan;
-use flowc_target::{Case, NameRule};
+use flowc_target::{Case, NameRule, sha256_hex};
 
 /// Object names: a DNS subdomain; a `CronWorkflow`'s is at most 52, since Argo adds a time stamp to make the Workflow's,
 /// which Kubernetes limits to 63 (workflow/validate, `ValidateCronWorkflow`). Ours leave room for `flowc-` in front.
@@ -135,12 +135,24 @@ const EXPRESSION_WORDS: &[&str] = &[
     "values",
 ];
 
-/// What a flow's objects are called: the flow's name, with `@project`'s in front.
+/// What a flow's objects are called: the flow's name, with its project's and branch's in front as in Metaflow.
+///
+/// The names are joined by dots, since a hyphen may stand for an underscore of one of them. Kubernetes wants each part
+/// to begin and end with a letter or digit (DNS-1123 subdomain), so underscores there give way to a digest.
 fn base(plan: &Plan) -> String {
-    match &plan.project {
-        Some(project) => format!("{}-{}", project.name, plan.flow),
-        None => plan.flow.clone(),
+    let Some(project) = &plan.project else {
+        return plan.flow.clone();
+    };
+    let name = project.flow_name(&plan.flow);
+    if !name.contains("_.") && !name.contains("._") {
+        return name;
     }
+    let parts = name.split('.').map(|part| match part.trim_matches('_') {
+        "" => "x",
+        trimmed => trimmed,
+    });
+    let parts: Vec<&str> = parts.collect();
+    format!("{}-{}", parts.join("."), &sha256_hex(name.as_bytes())[..8])
 }
 
 /// Name of the flow's `WorkflowTemplate` and `CronWorkflow`.
@@ -172,4 +184,42 @@ pub(crate) const CHOICE: &str = "Choice";
 /// Name of the task that succeeds if the switch chose its successor at `place`, counted from 1.
 pub(crate) fn choice(switch: &str, place: usize) -> String {
     format!("{CHOICE}-{place}-{switch}")
+}
+
+#[cfg(test)]
+mod tests {
+    use flowc_target::testing::{linear, plan};
+
+    use super::*;
+
+    fn named(project: &str, branch: &str) -> String {
+        let decorator = format!("@project(name='{project}', {branch})\nclass F(");
+        template_name(&plan(&linear(2).replace("class F(", &decorator)))
+    }
+
+    #[test]
+    fn branches_have_names_of_their_own() {
+        assert_eq!(named("shop", "production=True"), "shop.prod.f");
+        let long = "x".repeat(128);
+        let names = [
+            named("shop", "branch='next'"),
+            named("shop", "branch='next', production=True"),
+            named("shop", "branch='prod'"),
+            named("shop_prod", "production=True"),
+            named("shop", "branch='prod', production=True"),
+            named("shop", "branch='_'"),
+            named("shop_", "branch='_x'"),
+            named("shop", "branch='x_'"),
+            named("shop", "branch='x'"),
+            named(&long, &format!("branch='{long}'")),
+            named(&long, &format!("branch='{long}', production=True")),
+        ];
+        for (place, name) in names.iter().enumerate() {
+            assert!(OBJECT.holds(name), "{name}");
+            // Each part is a DNS label.
+            assert!(!name.contains("-.") && !name.contains(".-"), "{name}");
+            assert!(!names[..place].contains(name), "{name}");
+        }
+        assert_eq!(names[0], "shop.test.next.f");
+    }
 }

@@ -197,7 +197,7 @@ fn runs_of_a_schedule_overlap_unless_the_profile_says_not_to() {
 
 #[test]
 fn a_schedule_is_a_cron_workflow() {
-    let body = "@schedule(cron='0 6 * * MON-FRI', timezone='Europe/Berlin')\n@project(name='shop')\nclass F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n";
+    let body = "@schedule(cron='0 6 * * MON-FRI', timezone='Europe/Berlin')\n@project(name='shop', production=True)\nclass F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n";
     let (files, _) = documents(&plan(&source(body)), &options());
     let paths: Vec<_> = files.iter().map(|(path, _)| *path).collect();
     assert_eq!(
@@ -205,7 +205,7 @@ fn a_schedule_is_a_cron_workflow() {
         ["workflow-template.yaml", "cron-workflow.yaml", "rbac.yaml"]
     );
     let cron = &files[1].1[0];
-    assert_eq!(cron["metadata"]["name"], "shop-f");
+    assert_eq!(cron["metadata"]["name"], "shop.prod.f");
     assert_eq!(cron["spec"]["schedules"], json!(["0 6 * * 1-5"]));
     assert_eq!(cron["spec"]["timezone"], "Europe/Berlin");
     assert_eq!(

@@ -4,7 +4,7 @@ use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::{Attributes, Plan, PlanStep};
 
-use crate::Target;
+use crate::{Target, project};
 
 /// What a target makes of `@batch` or of `@kubernetes`.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,9 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
         target: target.name(),
         found: Diagnostics::default(),
     };
+    if let Some(undecided) = project::undecided(plan) {
+        pass.found.push(undecided);
+    }
     if let Some(schedule) = plan.schedule.as_ref().filter(|_| !can.schedule) {
         pass.construct(
             "`@schedule`",

@@ -1,6 +1,7 @@
 //! `flow.ir.json`, which stands beside every bundle.
 
 use flowc_core::ir::plan::{Attributes, Plan, PlanParameter, PlanStep, StepId};
+use flowc_core::ir::project::Project;
 use flowc_protocol::flow_ir::{self, FlowIr};
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -18,6 +19,7 @@ pub fn flow_ir(plan: &Plan) -> BundleFile {
         file: plan.file.clone(),
         doc: plan.doc.clone(),
         project: plan.project.as_ref().map(|project| project.name.clone()),
+        branch: plan.project.as_ref().and_then(Project::branch_name),
         schedule: plan.schedule.as_ref().map(|schedule| flow_ir::Schedule {
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
@@ -97,7 +99,7 @@ mod tests {
     fn the_view_has_what_a_policy_asks_for_and_no_secret() {
         let plan = plan(&source(
             "@schedule(daily=True)
-@project(name='shop')
+@project(name='shop', branch='next')
 class F(FlowSpec):
     alpha = Parameter('alpha', default=0.5)
     @environment(vars={'TOKEN': 'hush'})
@@ -116,6 +118,7 @@ class F(FlowSpec):
         assert!(!file.text.contains("hush"));
         let back: FlowIr = serde_json::from_str(&file.text).unwrap();
         assert_eq!((back.version, back.project.as_deref()), (1, Some("shop")));
+        assert_eq!(back.branch.as_deref(), Some("test.next"));
         let view: Value = serde_json::from_str(&file.text).unwrap();
         assert_eq!(
             view["parameters"],

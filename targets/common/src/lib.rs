@@ -6,6 +6,7 @@
 //! - [`capabilities`] says what a target refuses, by code and place.
 //! - [`kubernetes`] reads what a step asks of its pod.
 //! - [`names`] makes names legal without ever depending on their neighbours.
+//! - [`project`] decides on which branch of its project a flow is deployed.
 //! - [`package`] gives the code package its one identity.
 
 pub mod capabilities;
@@ -18,6 +19,7 @@ pub mod manifest;
 pub mod names;
 pub mod package;
 pub mod profile;
+pub mod project;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod writer;
@@ -28,6 +30,7 @@ use flowc_core::ir::plan::Plan;
 pub use capabilities::{Capabilities, Decorator};
 pub use names::{Case, NameRule, Namer, sha256_hex};
 pub use profile::Profile;
+pub use project::BranchChoice;
 
 /// One file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]

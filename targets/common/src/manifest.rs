@@ -4,6 +4,7 @@ mod graph_info;
 
 use flowc_core::ir::flow::ParameterType;
 use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, StepId, StepKind};
+use flowc_core::ir::project::Project;
 use flowc_protocol::PROTOCOL;
 use flowc_protocol::manifest::{self, EmptyForeach, Manifest};
 
@@ -25,6 +26,7 @@ pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
             .map(|(_, one)| (one.name.clone(), step(plan, one)))
             .collect(),
         project: plan.project.as_ref().map(|project| project.name.clone()),
+        branch: plan.project.as_ref().and_then(Project::branch_name),
         configs: plan.configs.clone(),
         graph_info: graph_info::graph_info(plan),
     }

@@ -150,6 +150,7 @@ pub async fn run(
         concat!("flowc_version:", env!("CARGO_PKG_VERSION")).to_owned(),
     ];
     system_tags.extend(version.map(|version| format!("python_version:{version}")));
+    system_tags.extend(request.manifest.project_tags());
     let facts = RunFacts {
         flow: request.manifest.flow.clone(),
         run: id.clone(),

@@ -41,10 +41,11 @@ const SHORT: NameRule = NameRule {
 /// Alias of the version that is live: what starts a run starts this one.
 pub(crate) const ALIAS: &str = "live";
 
-/// What a flow's objects are called: the flow's name, with `@project`'s in front.
+/// What a flow's objects are called: the flow's name, with its project's and branch's in front.
+/// None of them holds a hyphen, so that no two flows share a name.
 fn base(plan: &Plan) -> String {
     match &plan.project {
-        Some(project) => format!("{}-{}", project.name, plan.flow),
+        Some(project) => project.flow_name(&plan.flow).replace('.', "-"),
         None => plan.flow.clone(),
     }
 }
@@ -140,5 +141,41 @@ impl<'a> Place<'a> {
         let (partition, account) = (self.partition(), &*self.profile.account);
         let flow = SHORT.legal(&base(plan));
         format!("arn:{partition}:iam::{account}:role/flowc-{flow}-{purpose}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowc_target::testing::{linear, plan};
+
+    use super::*;
+
+    fn named(project: &str, branch: &str) -> String {
+        let decorator = format!("@project(name='{project}', {branch})\nclass F(");
+        state_machine_name(&plan(&linear(2).replace("class F(", &decorator)))
+    }
+
+    #[test]
+    fn branches_have_names_of_their_own() {
+        assert_eq!(named("shop", "production=True"), "shop-prod-F");
+        let long = "x".repeat(128);
+        let names = [
+            named("shop", "branch='next'"),
+            named("shop", "branch='next', production=True"),
+            named("shop", "branch='prod'"),
+            named("shop_prod", "production=True"),
+            named("shop", "branch='prod', production=True"),
+            named("shop", "branch='_'"),
+            named("shop_", "branch='_x'"),
+            named("shop", "branch='x_'"),
+            named("shop", "branch='x'"),
+            named(&long, &format!("branch='{long}'")),
+            named(&long, &format!("branch='{long}', production=True")),
+        ];
+        for (place, name) in names.iter().enumerate() {
+            assert!(STATE_MACHINE.holds(name), "{name}");
+            assert!(!names[..place].contains(name), "{name}");
+        }
+        assert_eq!(names[0], "shop-test-next-F");
     }
 }

@@ -104,11 +104,18 @@ fn what_the_bundle_no_longer_has_is_deleted() {
         return;
     };
     world.deploy();
-    // Another project's flow of the same name has the same label.
+    // A project's flow of the same name has the same label, on each of its branches.
     let other =
         World::new(&flow("PrunedFlow").replace("@schedule", "@project(name='other')\n@schedule"))
             .unwrap();
-    other.deploy();
+    let undecided = other.flowc("deploy", &[]);
+    assert_eq!(undecided.code, Some(1), "{undecided:#?}");
+    assert!(undecided.stderr.contains("FC0309"), "{undecided:#?}");
+    for branch in BRANCHES {
+        let deployed = other.flowc("deploy", branch);
+        assert_eq!(deployed.code, Some(0), "{deployed:#?}");
+        assert!(!deployed.stderr.contains("Deleted"), "{deployed:#?}");
+    }
     world.flow(&flow("PrunedFlow").replace("@schedule(daily=True)\n", ""));
     let dry = world.flowc("deploy", &["--dry-run"]);
     assert!(
@@ -117,12 +124,36 @@ fn what_the_bundle_no_longer_has_is_deleted() {
     );
     world.deploy();
     assert_eq!(world.versions("prunedflow")[4], "");
-    assert!(!other.versions("other-prunedflow").contains(&String::new()));
-    let delete = other.flowc("delete", &[]);
+    let [prod, next] = ["other.prod.prunedflow", "other.test.next.prunedflow"];
+    let before = other.versions(prod);
+    assert!(!before.contains(&String::new()), "{before:?}");
+    assert!(!other.versions(next).contains(&String::new()));
+    // A schedule that goes on one branch stays on the other.
+    let unscheduled = flow("PrunedFlow").replace("@schedule(daily=True)", "@project(name='other')");
+    other.flow(&unscheduled.replace("'version 1'", "current.project_flow_name"));
+    let pruned = other.flowc("deploy", BRANCHES[1]);
+    assert_eq!(pruned.code, Some(0), "{pruned:#?}");
+    assert_eq!(other.versions(next)[4], "");
+    assert_eq!(other.versions(prod), before);
+    let run = other.trigger(BRANCHES[1]);
+    assert!(run.contains("/argo-other.test.next.prunedflow-"), "{run}");
+    other.wait(&run).succeeded();
+    let printed = output(world.argo.flowc(&["logs", &run]).current_dir(other.path()));
+    let name = "other.test.next.PrunedFlow";
+    assert!(printed.stdout.contains(name), "{printed:#?}");
+    let newest = |branch: &[&str]| other.flowc("status", branch);
+    assert!(newest(BRANCHES[1]).stdout.contains("argo-other.test.next"));
+    let none = newest(BRANCHES[0]);
+    assert!(none.stderr.contains("has not run there yet"), "{none:#?}");
+    let delete = other.flowc("delete", BRANCHES[1]);
     assert_eq!(delete.code, Some(0), "{delete:#?}");
-    assert_eq!(other.versions("other-prunedflow"), [""; 5]);
+    assert_eq!(other.versions(next), [""; 5]);
+    assert_eq!(other.versions(prod), before);
     assert!(!world.versions("prunedflow")[3].is_empty());
 }
+
+/// Options for two branches of a project.
+const BRANCHES: [&[&str]; 2] = [&["--production"], &["--branch", "next"]];
 
 fn what_somebody_else_deployed_is_left_alone() {
     let Some(world) = World::new(&flow("ForeignFlow")) else {

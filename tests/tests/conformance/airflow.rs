@@ -172,11 +172,8 @@ fn check_graph(path: &str, dag: &Value, plan: &Plan) {
 /// Texts and values arrive as they were written.
 #[track_caller]
 fn check_facts(path: &str, dag: &Value, plan: &Plan) {
-    let project = plan
-        .project
-        .as_ref()
-        .map(|project| format!("{}.", project.name));
-    let dag_id = format!("{}{}", project.unwrap_or_default(), plan.flow);
+    let project = plan.project.as_ref();
+    let dag_id = project.map_or(plan.flow.clone(), |project| project.flow_name(&plan.flow));
     assert_eq!(dag["dag_id"], dag_id, "{path}");
     assert_eq!(dag["catchup"], false, "{path}");
     // The author's text, then the file's version.

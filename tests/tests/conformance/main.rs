@@ -22,7 +22,8 @@ use flowc_core::ir::plan::Plan;
 use flowc_core::lower;
 use flowc_core::source::SourceTree;
 use flowc_target::package::BUNDLE_MARKER;
-use flowc_target::{Options, Profile, Target, profile};
+use flowc_target::profile::Setting;
+use flowc_target::{BranchChoice, Options, Profile, Target, profile, project};
 use flowc_tests::repo_root;
 
 /// A file of a bundle that lies in a folder.
@@ -120,7 +121,13 @@ fn profiles() -> Vec<(&'static str, Profile)> {
     let (config, found) = profile::read(&tree, file);
     assert!(found.is_empty(), "{found:?}");
     vec![
-        ("default", Profile::default()),
+        (
+            "default",
+            Profile {
+                production: Setting::given(true),
+                ..Profile::default()
+            },
+        ),
         ("full", config.profile(Some("full")).unwrap()),
     ]
 }
@@ -134,7 +141,9 @@ fn compile(source: &Path, target: &dyn Target, profile: Profile) -> (Plan, Vec<(
     let (flow, found) = python::lower(&tree, file, None);
     assert!(!found.has_errors(), "{shown}: {found:?}");
     let (plan, found) = lower::plan(&tree, &flow.unwrap());
-    let plan = plan.unwrap_or_else(|| panic!("{shown}: {found:?}"));
+    let mut plan = plan.unwrap_or_else(|| panic!("{shown}: {found:?}"));
+    let found = project::choose(&mut plan, &BranchChoice::default(), Some(&profile));
+    assert!(found.is_empty(), "{shown}: {found:?}");
     let options = Options {
         package: "5f".repeat(32),
         profile,

@@ -200,7 +200,8 @@ fn workshop(profile: &str) -> TempDir {
         // The clusters' namespaces enforce the restricted profile of pod security.
         profile = profile.replace("env = { ", "run_as_user = 1000\nenv = { ");
     }
-    let profile = &profile;
+    // Flows that are in a project need a branch.
+    let profile = &profile.replace("env = { ", "production = true\nenv = { ");
     for example in cases().iter().map(Case::folder) {
         let copy = folder.path().join(example.file_name().unwrap());
         copy_tree(&example, &copy);

@@ -39,7 +39,10 @@ impl Cloud {
     /// Starts the emulator and puts the package there.
     pub(crate) fn start() -> Self {
         let source = fs::read_to_string(flow_file()).unwrap();
-        let manifest = manifest::manifest(&testing::plan(&source), EmptyForeach::default());
+        let mut manifest = manifest::manifest(&testing::plan(&source), EmptyForeach::default());
+        // As if it were deployed on a branch; what talks to the orchestrator has its name from elsewhere.
+        manifest.project = Some("shop".to_owned());
+        manifest.branch = Some("test.next".to_owned());
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()

@@ -112,7 +112,9 @@ fn the_official_client_sees_a_synced_run_as_one_of_this_machine() {
     assert_eq!(synced, here);
 
     // By default the client shows what is tagged with the user, and the run is as old as it is.
-    let script = "from metaflow import Flow; run = Flow('HistoryFlow').latest_run; print(run.pathspec, 'orchestrator:sfn' in run.system_tags, run.finished_at >= run.created_at, run.data.all)";
+    let script = "from metaflow import Flow
+run = next(iter(Flow('HistoryFlow').runs('project_branch:test.next', 'project:shop')))
+print(run.pathspec, 'orchestrator:sfn' in run.system_tags, run.finished_at >= run.created_at, run.data.all)";
     let shown = run(cloud.command(metaflow_python()).args(["-c", script]));
     assert_eq!(shown.trim(), format!("{RUN} True True [[0, 1], [0, 1]]"));
 

@@ -255,3 +255,55 @@ fn the_same_tasks_are_taken_over_as_by_metaflow() {
     }
     assert_eq!(ours.len(), 1 + again.len());
 }
+
+/// What the tasks of a flow in a project learn of it, and what the client finds.
+const PROJECT: &str = "
+from metaflow import project
+
+@project(name='shop'WRITTEN)
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        names = ['project_name', 'branch_name', 'is_user_branch', 'is_production', 'project_flow_name']
+        self.place = [getattr(current, name) for name in names]";
+
+const TELL_PROJECT: &str = "
+from metaflow import Flow, namespace
+namespace(None)
+run = next(iter(Flow('F')))
+of = lambda tags: sorted(tag for tag in tags if tag.startswith('project'))
+print(run.data.place, of(run.system_tags), of(run['end'].task.system_tags))
+print(sorted(name for name in run['end'].task.metadata_dict if 'project' in name))
+";
+
+#[test]
+fn projects_and_branches_are_those_of_metaflow() {
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("", &[], "user.ann"),
+        ("", &["--production"], "'prod'"),
+        ("", &["--branch", "next"], "test.next"),
+        (", branch='fix'", &["--production"], "prod.fix"),
+    ];
+    let tell = |(written, options, branch): (&str, &[&str], &str)| {
+        let world = World::new(&PROJECT.replace("WRITTEN", written));
+        let told = || output(&mut metaflow(&world, &["-c", TELL_PROJECT])).stdout;
+        world.runs(options);
+        let ours = told();
+        std::fs::remove_dir_all(world.path().join(".metaflow")).unwrap();
+        let arguments = [&["flow.py", "--no-pylint"], options, &["run"]].concat();
+        let theirs = output(&mut metaflow(&world, &arguments));
+        assert_eq!(theirs.code, Some(0), "{}", theirs.stderr);
+        assert_eq!(ours, told(), "{written} {options:?}");
+        assert!(ours.contains(branch), "{ours}");
+    };
+    std::thread::scope(|scope| {
+        let running = cases.map(|case| scope.spawn(move || tell(case)));
+        for case in running {
+            case.join().unwrap();
+        }
+    });
+}

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::describe::Given;
-use crate::load::{self, Compilation};
+use crate::load::{self, BranchArgs, Compilation};
 use crate::{Outcome, output};
 
 /// Arguments of `flowc check`.
@@ -25,6 +25,8 @@ pub(crate) struct Args {
     /// How findings are written: for people, one JSON object per line, or as GitHub annotations
     #[arg(long, value_enum, default_value_t = MessageFormat::Text, value_name = "FORMAT")]
     message_format: MessageFormat,
+    #[command(flatten)]
+    branch: BranchArgs,
     #[command(flatten)]
     given: Given,
     /// Do not ask Python for what cannot be read of the flow; say where it would have been asked
@@ -48,8 +50,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut compilation =
         Compilation::load_with(&args.flow, &args.given.statically(args.statically))?;
     let targets = load::targets(&args.target);
-    if !targets.is_empty() && compilation.plan.is_some() {
-        let prepared = compilation.prepare(args.profile.as_deref())?;
+    if targets.is_empty() {
+        compilation.choose_branch(&args.branch.choice(), None);
+    } else if compilation.plan.is_some() {
+        let prepared = compilation.prepare(args.profile.as_deref(), &args.branch.choice())?;
         if let Some(prepared) = prepared {
             for target in targets {
                 compilation.emit(target, &prepared);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::describe::Given;
-use crate::load::{self, Compilation};
+use crate::load::{self, BranchArgs, Compilation};
 use crate::{Outcome, bundle, output};
 
 use super::check::MessageFormat;
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
+    branch: BranchArgs,
+    #[command(flatten)]
     given: Given,
     /// Do not ask Python for what cannot be read of the flow; say where it would have been asked
     #[arg(long = "static")]
@@ -42,7 +44,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut compilation =
         Compilation::load_with(&args.flow, &args.given.statically(args.statically))?;
     let targets = load::targets(&args.target);
-    let prepared = compilation.prepare(args.profile.as_deref())?;
+    let prepared = compilation.prepare(args.profile.as_deref(), &args.branch.choice())?;
     let mut bundles = Vec::new();
     if let Some(prepared) = &prepared {
         for target in &targets {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::load::BranchArgs;
 use crate::operate::{self, Console, Deployed, Where};
 use crate::{Outcome, output};
 
@@ -16,6 +17,8 @@ pub(crate) struct Args {
     flow: String,
     #[command(flatten)]
     place: Where,
+    #[command(flatten)]
+    branch: BranchArgs,
     /// Show what would be deleted; delete nothing
     #[arg(long)]
     dry_run: bool,
@@ -27,7 +30,8 @@ pub(crate) struct Args {
 /// Removes the deployment.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let profile = args.place.profile.as_deref();
-    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile)? else {
+    let branch = args.branch.choice();
+    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile, &branch)? else {
         return Ok(Outcome::FlowFailed);
     };
     let console = Console::new();

@@ -8,7 +8,7 @@ use flowc_task::package;
 use serde_json::json;
 
 use crate::describe::Given;
-use crate::load::{Compilation, Prepared};
+use crate::load::{BranchArgs, Compilation, Prepared};
 use crate::operate::{self, Console, Orchestrator, Where};
 use crate::{Outcome, output, store};
 
@@ -36,13 +36,15 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    branch: BranchArgs,
+    #[command(flatten)]
     given: Given,
 }
 
 /// Deploys the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut compilation = Compilation::load_with(&args.flow, &args.given)?;
-    let prepared = compilation.prepare(args.place.profile.as_deref())?;
+    let prepared = compilation.prepare(args.place.profile.as_deref(), &args.branch.choice())?;
     let files = prepared
         .as_ref()
         .and_then(|prepared| compilation.emit(args.place.target.target(), prepared));

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         anyhow::bail!("name the flow to resume, as in `flowc resume flow.py`");
     };
     let mut compilation = Compilation::load_with(flow, &arguments.given()?)?;
-    let profile = session::report(&mut compilation)?;
+    let profile = session::report(&mut compilation, &arguments.branch)?;
     let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
         return Ok(Outcome::FlowFailed);
     };

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         output::data(&help(compilation.plan.as_ref()))?;
         return Ok(Outcome::Fine);
     }
-    let profile = session::report(&mut compilation)?;
+    let profile = session::report(&mut compilation, &arguments.branch)?;
     let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
         return Ok(Outcome::FlowFailed);
     };

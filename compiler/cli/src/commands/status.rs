@@ -2,6 +2,7 @@
 
 use flowc_target::deploy::DeployError;
 
+use crate::load::BranchArgs;
 use crate::operate::summary::Summary;
 use crate::operate::{self, Deployed, Where};
 use crate::{Outcome, output};
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     run: Option<String>,
     #[command(flatten)]
     place: Where,
+    #[command(flatten)]
+    branch: BranchArgs,
     /// Write the state as JSON
     #[arg(long)]
     json: bool,
@@ -27,7 +30,8 @@ pub(crate) struct Args {
 /// Shows the state of a run.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let profile = args.place.profile.as_deref();
-    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile)? else {
+    let branch = args.branch.choice();
+    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile, &branch)? else {
         return Ok(Outcome::FlowFailed);
     };
     operate::block_on(async {

@@ -11,7 +11,7 @@ use flowc_core::diag::Diagnostics;
 use flowc_local::interpreter;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
-use flowc_target::manifest;
+use flowc_target::{BranchChoice, manifest};
 use flowc_task::{harness, signals};
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 fn step(args: &StepArgs) -> anyhow::Result<Outcome> {
     let mut compilation = Compilation::load_with(&args.flow, &args.given)?;
-    let profile = session::report(&mut compilation)?;
+    let profile = session::report(&mut compilation, &BranchChoice::default())?;
     let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
         return Ok(Outcome::FlowFailed);
     };

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum as _;
 use flowc_core::diag::render;
 use flowc_core::ir::plan::Plan;
+use flowc_target::BranchChoice;
 use flowc_target::deploy::{Operator, Progress as _, Run, RunState};
 use serde_json::{Value, json};
 
@@ -36,6 +37,8 @@ const OPTIONS: &[OptionRow] = &[
         "The orchestrator: step-functions, argo or airflow",
     ),
     ("profile", Some("NAME"), "Profile of flowc.toml"),
+    words::BRANCH,
+    words::PRODUCTION,
     words::PARAM,
     (
         "wait",
@@ -63,6 +66,7 @@ Examples:
 struct Choice {
     target: Option<Orchestrator>,
     profile: Option<String>,
+    branch: BranchChoice,
     wait: bool,
     json: bool,
 }
@@ -75,6 +79,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         match name {
             "target" => choice.target = Some(target(&text(name, value.as_deref())?)?),
             "profile" => choice.profile = Some(text(name, value.as_deref())?),
+            "branch" => choice.branch.branch = Some(text(name, value.as_deref())?),
+            "production" => choice.branch.production = true,
             "wait" => choice.wait = true,
             _ => choice.json = true,
         }
@@ -92,7 +98,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let target = choice
         .target
         .context("--target is missing; it is step-functions, argo or airflow")?;
-    let Some(deployed) = Deployed::load(&flow, target, choice.profile.as_deref())? else {
+    let Some(deployed) = Deployed::load(&flow, target, choice.profile.as_deref(), &choice.branch)?
+    else {
         return Ok(Outcome::FlowFailed);
     };
     let plan = deployed.plan()?;

@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use flowc_core::ir::plan::Plan;
 use flowc_target::deploy::{Change, DeployError, FlowRef, Operator, Phase, RunState};
-use flowc_target::{Profile, Target};
+use flowc_target::{BranchChoice, Profile, Target, project};
 use flowc_task::history::RunRecord;
 use flowc_task::store::Store;
 
@@ -111,6 +111,7 @@ impl Deployed {
         flow: &str,
         target: Orchestrator,
         profile: Option<&str>,
+        branch: &BranchChoice,
     ) -> anyhow::Result<Option<Self>> {
         let mut compilation = Compilation::load(flow)?;
         let profile = match compilation.settings()?.profile(profile) {
@@ -120,6 +121,13 @@ impl Deployed {
                 None
             }
         };
+        compilation.choose_branch(branch, profile.as_ref());
+        // Each branch is a deployment of its own.
+        if !compilation.diagnostics.has_errors()
+            && let Some(undecided) = compilation.plan.as_ref().and_then(project::undecided)
+        {
+            compilation.diagnostics.push(undecided);
+        }
         compilation.diagnostics.sort();
         if compilation.diagnostics.has_errors() {
             compilation.report(MessageFormat::Text)?;

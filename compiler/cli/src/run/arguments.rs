@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use anyhow::Context;
+use flowc_target::BranchChoice;
 use serde_json::{Map, Value};
 
 use crate::describe::Given;
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
     pub(crate) max_num_splits: Option<u32>,
     /// `--tag`, in order
     pub(crate) tags: Vec<String>,
+    /// `--branch` and `--production`
+    pub(crate) branch: BranchChoice,
     /// `--run-id-file`
     pub(crate) run_id_file: Option<OsString>,
     /// `--store`
@@ -106,6 +109,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     MAX_WORKERS,
     MAX_NUM_SPLITS,
     TAG,
+    words::BRANCH,
+    words::PRODUCTION,
     RUN_ID_FILE,
     STORE,
     PYTHON,
@@ -126,6 +131,8 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     MAX_WORKERS,
     MAX_NUM_SPLITS,
     TAG,
+    words::BRANCH,
+    words::PRODUCTION,
     RUN_ID_FILE,
     STORE,
     PYTHON,
@@ -164,6 +171,8 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
             "store" => arguments.store = Some(text(name, value.as_deref())?),
             "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
             "tag" => arguments.tags.push(text(name, value.as_deref())?),
+            "branch" => arguments.branch.branch = Some(text(name, value.as_deref())?),
+            "production" => arguments.branch.production = true,
             "with" => arguments.attached.push(text(name, value.as_deref())?),
             "max-workers" => {
                 arguments.max_workers = Some(positive(name, &text(name, value.as_deref())?)?);
@@ -224,11 +233,17 @@ impl Arguments {
         for tag in &self.tags {
             add("tag", tag.into());
         }
+        if let Some(branch) = &self.branch.branch {
+            add("branch", branch.into());
+        }
         if let Some(workers) = self.max_workers {
             add("max-workers", workers.to_string().into());
         }
         if let Some(width) = width.or(self.max_num_splits) {
             add("max-num-splits", width.to_string().into());
+        }
+        if self.branch.production {
+            line.push("--production".into());
         }
         if self.no_fork {
             line.push("--no-fork".into());
@@ -297,10 +312,12 @@ mod tests {
 
     #[test]
     fn a_failed_run_says_how_to_resume_it() {
-        let arguments = parsed("f.py --alpha 3 --store s3://b/p --tag a --no-fork").unwrap();
+        let arguments =
+            parsed("f.py --alpha 3 --store s3://b/p --tag a --no-fork --production --branch b")
+                .unwrap();
         assert_eq!(
             arguments.to_resume("17", Some(500)),
-            "f.py --origin-run-id 17 --store s3://b/p --tag a --max-num-splits 500 --no-fork"
+            "f.py --origin-run-id 17 --store s3://b/p --tag a --branch b --max-num-splits 500 --production --no-fork"
         );
         let words = ["f.py", "train", "--origin-run-id=F/17"].map(OsString::from);
         let arguments = parse_resume(&words).unwrap();

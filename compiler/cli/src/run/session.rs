@@ -14,7 +14,8 @@ use flowc_local::interpreter::{self, Interpreter};
 use flowc_local::resume::Origin;
 use flowc_local::run::{RunError, RunRequest, Start};
 use flowc_local::schedule::Limits;
-use flowc_target::{Profile, manifest};
+use flowc_protocol::manifest::Manifest;
+use flowc_target::{BranchChoice, Profile, manifest};
 use flowc_task::signals;
 use flowc_task::store::Store;
 use serde_json::{Map, Value};
@@ -30,7 +31,21 @@ use crate::run::progress::Progress;
 use crate::{Outcome, output};
 
 /// Shows what was found in a flow; its profile, unless that was a mistake.
-pub(crate) fn report(compilation: &mut Compilation) -> anyhow::Result<Option<Profile>> {
+///
+/// The profile says nothing of the branch: whoever runs a flow is on their own one, unless options say otherwise.
+pub(crate) fn report(
+    compilation: &mut Compilation,
+    branch: &BranchChoice,
+) -> anyhow::Result<Option<Profile>> {
+    let in_project = compilation
+        .plan
+        .as_ref()
+        .is_some_and(|plan| plan.project.is_some());
+    if in_project && !branch.is_made() {
+        compilation.choose_branch(&branch_of_metaflow(&variable), None);
+    } else {
+        compilation.choose_branch(branch, None);
+    }
     let settings = compilation.settings()?;
     let profile = settings
         .profile(None)
@@ -39,6 +54,19 @@ pub(crate) fn report(compilation: &mut Compilation) -> anyhow::Result<Option<Pro
     compilation.report(MessageFormat::Text)?;
     let is_good = compilation.plan.is_some() && !compilation.diagnostics.has_errors();
     Ok(profile.filter(|_| is_good))
+}
+
+/// The branch that Metaflow's own variables say, which it takes for options.
+fn branch_of_metaflow(variable: &dyn Fn(&str) -> Option<OsString>) -> BranchChoice {
+    let text = |name: &str| variable(name)?.into_string().ok();
+    let is_true = |text: String| {
+        let truths = ["1", "true", "t", "yes", "y", "on"];
+        truths.contains(&text.trim().to_lowercase().as_str())
+    };
+    BranchChoice {
+        branch: text("METAFLOW_BRANCH").filter(|name| !name.is_empty()),
+        production: text("METAFLOW_PRODUCTION").is_some_and(is_true),
+    }
 }
 
 /// What a run needs of this machine.
@@ -133,10 +161,15 @@ pub(crate) fn execute(
         cwd,
     } = machine;
     let place = store.url().to_owned();
+    let user = local.user();
+    let manifest = manifest_here(plan, profile, &user);
+    if let (Some(project), Some(branch)) = (&manifest.project, &manifest.branch) {
+        output::status("Project", format_args!("{project}, branch {branch}"));
+    }
     let request = RunRequest {
-        manifest: Arc::new(manifest::manifest(plan, profile.empty_foreach)),
+        manifest: Arc::new(manifest),
         store,
-        user: local.user(),
+        user,
         metadata: local.root,
         parameters: beginning.parameters,
         tags: arguments.tags.clone(),
@@ -186,6 +219,18 @@ pub(crate) fn execute(
         again: beginning.again,
     };
     Ok(ended.tell(&findings))
+}
+
+/// The flow's manifest for a run on this machine: in a project, the branch is the user's own where nothing else is said.
+fn manifest_here(plan: &Plan, profile: &Profile, user: &str) -> Manifest {
+    let mut manifest = manifest::manifest(plan, profile.empty_foreach);
+    if manifest.project.is_some() && manifest.branch.is_none() {
+        // As in Metaflow, which calls the user so where there is none (`format_name`, read at 2.19.38).
+        let owner = variable("METAFLOW_OWNER").and_then(|owner| owner.into_string().ok());
+        let owner = owner.unwrap_or_else(|| user.to_owned());
+        manifest.branch = Some(format!("user.{owner}"));
+    }
+    manifest
 }
 
 /// Hears the run's id and writes it to a file, if there is one to be written.

@@ -27,7 +27,7 @@ const RESERVED: [&str; 15] = [
 ];
 
 /// Options of `flowc run`; ours win over a parameter of the same name, which `--param NAME=VALUE` reaches.
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 14] = [
     "max-workers",
     "max-num-splits",
     "tag",
@@ -40,6 +40,8 @@ const OPTIONS: [&str; 12] = [
     "message-format",
     "profile",
     "target",
+    "branch",
+    "production",
 ];
 
 /// Checks all parameters, and that a scheduled flow can start without being asked anything.

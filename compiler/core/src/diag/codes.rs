@@ -101,12 +101,13 @@ codes! {
     FC0212 "a separator that cannot split"
     FC0213 "a schedule and a required parameter"
     FC0214 "invalid schedule"
-    FC0215 "invalid project name"
+    FC0215 "invalid project or branch name"
     FC0216 "both `@batch` and `@kubernetes`"
     FC0217 "a parameter with the name of one of flowc's options"
     FC0218 "invalid environment variable"
-    FC0219 "an argument that is not supported yet"
     FC0220 "invalid parameter name"
+    FC0225 "a branch that is said twice"
+    FC0226 "a branch without a project"
 
     FC0301 "a construct that the target does not support"
     FC0302 "an attribute that the target does not support"
@@ -115,6 +116,7 @@ codes! {
     FC0305 "unknown profile"
     FC0306 "two names become the same"
     FC0308 "text that the target cannot represent"
+    FC0309 "a deployment without a branch"
 
     FC1001 "state machine definition too large"
     FC1002 "execution history too long"

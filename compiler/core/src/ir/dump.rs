@@ -19,7 +19,9 @@ pub fn dump(plan: &Plan) -> String {
         line(format!("doc {doc:?}"));
     }
     if let Some(project) = &plan.project {
-        line(format!("project {}", project.name));
+        let branch = project.branch_name();
+        let branch = branch.map_or_else(String::new, |branch| format!(" branch {branch}"));
+        line(format!("project {}{branch}", project.name));
     }
     if let Some(schedule) = &plan.schedule {
         let zone = schedule.timezone.as_deref().unwrap_or("UTC");

@@ -8,3 +8,4 @@ pub mod dump;
 pub mod flow;
 mod invariants;
 pub mod plan;
+pub mod project;

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::arena::{Arena, Handle};
 use super::flow::{CaseKey, Literal, ParameterType};
+use super::project::Project;
 use crate::source::Span;
 
 /// Handle of a [`PlanStep`] in [`Plan::steps`].
@@ -291,15 +292,6 @@ pub struct Schedule {
     pub cron: String,
     /// IANA time zone; UTC if absent.
     pub timezone: Option<String>,
-    /// Where the decorator stands.
-    pub span: Span,
-}
-
-/// `@project`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Project {
-    /// `[a-z0-9_]+`, at most 128.
-    pub name: String,
     /// Where the decorator stands.
     pub span: Span,
 }

@@ -198,6 +198,19 @@ fn parameters_take_the_type_of_their_default() {
 }
 
 #[test]
-fn project_is_its_name() {
+fn project_is_its_name_and_branch() {
     head("@project(name=\"demo\", branch=None)", "", "project demo");
+    for (arguments, branch) in [
+        ("branch='next'", "test.next"),
+        ("production=True", "prod"),
+        ("branch='next', production=True", "prod.next"),
+        ("branch='next', production=False", "test.next"),
+    ] {
+        let expected = format!("project demo branch {branch}");
+        head(
+            &format!("@project(name='demo', {arguments})"),
+            "",
+            &expected,
+        );
+    }
 }

@@ -4,11 +4,9 @@ use super::attributes::argument;
 use super::cron;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Decorator, Flow, Literal};
-use crate::ir::plan::{Project, Schedule};
+use crate::ir::plan::Schedule;
+use crate::ir::project::{self, Project};
 use crate::source::Span;
-
-/// Longest project name (`metaflow/plugins/project_decorator.py`, `VALID_NAME_LEN`, read at 2.19.38).
-const PROJECT_MAX: usize = 128;
 
 fn find<'f>(flow: &'f Flow, name: &str) -> Option<&'f Decorator> {
     let mut decorators = flow.decorators.iter();
@@ -113,61 +111,44 @@ fn is_timezone(name: &str) -> bool {
     name.split('/').count() <= 3 && name.split('/').all(part)
 }
 
-/// `@project`.
+/// `@project`; what it leaves open is said by whoever compiles the flow.
 pub(super) fn project(flow: &Flow) -> (Option<Project>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let Some(decorator) = find(flow, "project") else {
         return (None, diagnostics);
     };
-    for (name, off) in [("branch", None), ("production", Some(false))] {
-        let Some(given) = argument(decorator, name) else {
-            continue;
-        };
-        if off.map(Literal::Bool).as_ref() == Some(&given.value.value) {
-            continue;
+    let branch = text(decorator, "branch");
+    let given = [("project", text(decorator, "name")), ("branch", branch)];
+    for (what, given) in given {
+        if let Some(wrong) = given.and_then(|(name, span)| wrong_name(what, name, span)) {
+            diagnostics.push(wrong);
         }
-        diagnostics.push(
-            Diagnostic::error(
-                Code::FC0219,
-                format!("`{name}` of `@project` is not supported yet"),
-                given.name_span,
-                "cannot be set in the flow",
-            )
-            .help(format!("take `{name}` away")),
-        );
     }
-    let Some((name, span)) = text(decorator, "name") else {
+    let Some((name, _)) = text(decorator, "name") else {
         return (None, diagnostics);
     };
-    let is_legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let wrong = if !name.chars().all(is_legal) {
-        Some("only `a` to `z`, digits and underscores are allowed".to_owned())
-    } else if name.len() > PROJECT_MAX {
-        Some(format!("longer than {PROJECT_MAX} characters"))
-    } else {
-        None
-    };
-    if let Some(wrong) = wrong {
-        let better: String = name
-            .to_lowercase()
-            .chars()
-            .map(|c| if is_legal(c) { c } else { '_' })
-            .take(PROJECT_MAX)
-            .collect();
-        diagnostics.push(
-            Diagnostic::error(
-                Code::FC0215,
-                format!("invalid project name `{}`", name.escape_debug()),
-                span,
-                wrong,
-            )
-            .fix(span, format!("\"{better}\""), format!("use `{better}`")),
-        );
-        return (None, diagnostics);
-    }
+    // Written as `None` it is said too: as in Metaflow, an option may not say otherwise.
+    let place = |name: &str| Some(decorator.arguments.get(name)?.value.span);
+    let production = argument(decorator, "production");
     let project = Project {
         name: name.to_owned(),
+        branch: branch.map(|(name, _)| name.to_owned()),
+        production: production.is_some_and(|given| given.value.value == Literal::Bool(true)),
+        branch_span: place("branch"),
+        production_span: place("production"),
         span: decorator.span,
     };
     (Some(project), diagnostics)
+}
+
+fn wrong_name(what: &str, name: &str, span: Span) -> Option<Diagnostic> {
+    let wrong = project::wrong_name(name)?;
+    let message = format!("invalid {what} name `{}`", name.escape_debug());
+    let diagnostic = Diagnostic::error(Code::FC0215, message, span, wrong);
+    Some(match project::legal_name(name) {
+        Some(better) => diagnostic.fix(span, format!("\"{better}\""), format!("use `{better}`")),
+        None => diagnostic.help(format!(
+            "write a {what}'s name of `a` to `z`, digits and underscores"
+        )),
+    })
 }

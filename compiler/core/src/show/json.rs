@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::decorator;
 use crate::ir::flow::CaseKey;
 use crate::ir::plan::{Plan, PlanStep, StepId, StepKind};
+use crate::ir::project::Project;
 
 /// One JSON object, indented; ends with a line end.
 pub fn json(plan: &Plan) -> String {
@@ -63,11 +64,13 @@ pub fn json(plan: &Plan) -> String {
         })
     });
     let schedule = plan.schedule.as_ref();
+    let project = plan.project.as_ref();
     let whole = json!({
         "flow": plan.flow,
         "file": plan.file,
         "doc": plan.doc,
-        "project": plan.project.as_ref().map(|project| project.name.as_str()),
+        "project": project.map(|project| project.name.as_str()),
+        "branch": project.and_then(Project::branch_name),
         "schedule": schedule.map(|it| json!({"cron": it.cron, "timezone": it.timezone})),
         "start": plan.steps[plan.start].name,
         "end": plan.steps[plan.end].name,

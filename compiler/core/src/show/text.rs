@@ -24,7 +24,9 @@ pub fn text(plan: &Plan) -> String {
         out.push('\n');
     }
     if let Some(project) = &plan.project {
-        let _ = writeln!(out, "  project {}", project.name);
+        let branch = project.branch_name();
+        let branch = branch.map_or_else(String::new, |branch| format!(", branch {branch}"));
+        let _ = writeln!(out, "  project {}{branch}", project.name);
     }
     if let Some(schedule) = &plan.schedule {
         let zone = schedule.timezone.as_deref().unwrap_or("UTC");

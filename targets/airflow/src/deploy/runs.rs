@@ -67,7 +67,7 @@ pub(super) async fn start(
     let answer = answer.ok_or_else(missing)?;
     let native = answer["dag_run_id"].as_str().unwrap_or(&native).to_owned();
     Ok(Run {
-        id: id(&native, &answer["conf"]),
+        id: id(dag_id, &native, &answer["conf"]),
         native,
     })
 }
@@ -88,7 +88,13 @@ pub(super) async fn find(
     wanted: &str,
 ) -> Result<Option<DagRun>, DeployError> {
     // Most run ids are DAG runs' own ids; the others have their unusual characters replaced.
-    if let Some(native) = wanted.strip_prefix("airflow-") {
+    let native = wanted.strip_prefix("airflow-").map(|native| {
+        let in_project = native
+            .strip_prefix(dag_id)
+            .and_then(|it| it.strip_prefix('.'));
+        in_project.unwrap_or(native)
+    });
+    if let Some(native) = native {
         let object = format!("run {native}");
         let url = api.path(&["dags", dag_id, "dagRuns", native]);
         if let Some(answer) = api.get(url, read(&object)).await? {
@@ -175,7 +181,7 @@ fn describe(api: &Api, dag_id: &str, run: &Value) -> DagRun {
             troubles: Vec::new(),
             page: Some(address(api, dag_id, &native).to_string()),
             run: Run {
-                id: id(&native, &run["conf"]),
+                id: id(dag_id, &native, &run["conf"]),
                 native,
             },
         },
@@ -194,10 +200,11 @@ fn address(api: &Api, dag_id: &str, native: &str) -> Url {
 }
 
 /// The run id in the store: the one that the DAG run continues, or its own.
-fn id(native: &str, conf: &Value) -> String {
+fn id(dag_id: &str, native: &str, conf: &Value) -> String {
     let resumed = conf[RESUME].as_str().filter(|id| !id.is_empty());
     let raw = match resumed {
         Some(id) => format!("id:{id}"),
+        None if dag_id.contains('.') => format!("airflow:{dag_id}.{native}"),
         None => format!("airflow:{native}"),
     };
     run_id(&raw).unwrap_or(raw)
@@ -224,18 +231,22 @@ mod tests {
 
     #[test]
     fn a_run_is_named_as_the_shim_names_it() {
-        assert_eq!(id("manual__x1", &Value::Null), "airflow-manual__x1");
+        assert_eq!(id("F", "manual__x1", &Value::Null), "airflow-manual__x1");
         assert_eq!(
-            id("manual__x1", &json!({"flowc_run": "airflow-first"})),
+            id("shop.prod.F", "manual__x1", &Value::Null),
+            "airflow-shop.prod.F.manual__x1"
+        );
+        assert_eq!(
+            id("F", "manual__x1", &json!({"flowc_run": "airflow-first"})),
             "airflow-first"
         );
         assert_eq!(
-            id("manual__x1", &json!({"flowc_run": ""})),
+            id("F", "manual__x1", &json!({"flowc_run": ""})),
             "airflow-manual__x1"
         );
         let scheduled = "scheduled__2026-01-01T00:00:00+00:00";
         assert_eq!(
-            Some(id(scheduled, &json!({}))),
+            Some(id("F", scheduled, &json!({}))),
             run_id(&format!("airflow:{scheduled}"))
         );
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use flowc_core::ir::project::Project;
 use flowc_target::deploy::{
     Action, Change, DeployError, Deployment, FLOW_KEY, FlowRef, Foreign, OWNER_KEY, Progress,
 };
@@ -19,6 +20,9 @@ const MANAGED: &str = "app.kubernetes.io/managed-by=flowc";
 
 /// Label with `@project`'s name: flows of one name in two projects are two deployments.
 const PROJECT_KEY: &str = "flowc.dev/project";
+
+/// Label with the project's branch: so are those of two branches.
+const BRANCH_KEY: &str = "flowc.dev/branch";
 
 /// How long an object may take to go. Its finalizers are the work of the cluster's controllers.
 const DELETION: Duration = Duration::from_mins(1);
@@ -184,7 +188,7 @@ async fn superfluous(
         };
         for object in objects {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            if kept(kind, name) || !of_same_project(&object, flow) {
+            if kept(kind, name) || !is_same_deployment(&object, flow) {
                 continue;
             }
             refuse_foreign(cluster, kind, &object, owner, foreign)?;
@@ -228,11 +232,16 @@ async fn keep_what_runs_need(
 }
 
 /// Without the flow's file its project is not known, and all that bears its name is meant.
-fn of_same_project(object: &Value, flow: FlowRef<'_>) -> bool {
+fn is_same_deployment(object: &Value, flow: FlowRef<'_>) -> bool {
     let Some(plan) = flow.plan else { return true };
-    let found = object["metadata"]["labels"][PROJECT_KEY].as_str();
-    let wanted = plan.project.as_ref();
-    found == wanted.map(|project| names::label(&project.name)).as_deref()
+    let bears = |key: &str, wanted: Option<&str>| {
+        let found = object["metadata"]["labels"][key].as_str();
+        found == wanted.map(names::label).as_deref()
+    };
+    let project = plan.project.as_ref();
+    let branch = project.and_then(Project::branch_name);
+    bears(PROJECT_KEY, project.map(|project| project.name.as_str()))
+        && bears(BRANCH_KEY, branch.as_deref())
 }
 
 /// The bundle's objects with the mark of who deployed them.

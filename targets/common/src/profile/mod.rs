@@ -126,6 +126,10 @@ pub struct Profile {
     pub empty_foreach: EmptyForeach,
     /// What a scheduled run does that would start before the last one has ended.
     pub overlap: Overlap,
+    /// Branch of flows that are in a project.
+    pub branch: Option<Setting<String>>,
+    /// Whether that branch is of production.
+    pub production: Setting<bool>,
     /// `step-functions = {…}`
     pub step_functions: StepFunctionsProfile,
     /// `argo = {…}`
@@ -146,6 +150,8 @@ impl Default for Profile {
             labels: IndexMap::new(),
             empty_foreach: EmptyForeach::default(),
             overlap: Overlap::default(),
+            branch: None,
+            production: Setting::given(false),
             step_functions: StepFunctionsProfile::default(),
             argo: ArgoProfile::default(),
             airflow: AirflowProfile::default(),

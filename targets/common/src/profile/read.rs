@@ -88,6 +88,8 @@ impl Reader {
                 "labels",
                 "empty_foreach",
                 "overlap",
+                "branch",
+                "production",
                 "step-functions",
                 "argo",
                 "airflow",
@@ -114,6 +116,10 @@ impl Reader {
                 .or(empty_foreach)
                 .unwrap_or_default(),
             overlap: self.choice(table, "overlap", &overlaps).unwrap_or_default(),
+            branch: self.string(table, "branch", rules::BRANCH),
+            production: self
+                .boolean(table, "production")
+                .unwrap_or(default.production),
             step_functions: self
                 .table(table, "step-functions")
                 .map(|table| self.step_functions(name, table))
@@ -377,6 +383,18 @@ impl Reader {
             self.wrong(key, value, &expected);
         }
         number
+    }
+
+    fn boolean(&mut self, table: &DeTable<'_>, key: &str) -> Option<Setting<bool>> {
+        let value = table.get(key)?;
+        let Some(truth) = value.get_ref().as_bool() else {
+            self.wrong(key, value, "`true` or `false`");
+            return None;
+        };
+        Some(Setting {
+            value: truth,
+            span: Some(self.span(value.span())),
+        })
     }
 
     fn choice<T: Copy>(

@@ -57,6 +57,11 @@ pub(super) const ARN_ROLE: Rule = Rule {
     },
 };
 
+pub(super) const BRANCH: Rule = Rule {
+    expected: "a name of `a` to `z`, digits and underscores, at most 128",
+    holds: |text| flowc_core::ir::project::wrong_name(text).is_none(),
+};
+
 pub(super) const REGION: Rule = Rule {
     expected: "an AWS region such as `eu-central-1`",
     holds: |text| {

@@ -15,6 +15,9 @@ use super::errors::{Request, explain, is_missing};
 use super::{machine, troubles};
 use crate::names::{self, Place};
 
+/// Names of state machines that may have been cut are longer than this, in bytes.
+const UNCUT_MAX: usize = 60;
+
 /// A state machine of the flow.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
@@ -51,9 +54,8 @@ pub(super) async fn machines(
             )
         })?;
         let (arn, name) = (listed.state_machine_arn(), listed.name());
-        // Tags cost a request each; names begin or end with the flow's name, unless they were cut.
-        let may_be =
-            name.ends_with(flow.flow) || flow.flow.starts_with(name.get(..60).unwrap_or("?"));
+        // Tags cost a request each; names end with the flow's name, unless they were cut, and then they are long.
+        let may_be = name.ends_with(flow.flow) || name.len() > UNCUT_MAX;
         if may_be
             && machine::tags(clients, arn)
                 .await?

@@ -5,7 +5,7 @@ from metaflow import FlowSpec, Parameter, current, project, retry, step
 from . import limits
 
 
-@project(name="inheritance")
+@project(name="inheritance", branch="next", production=True)
 class Common(FlowSpec):
     """Start and a parameter."""
 
@@ -20,4 +20,6 @@ class Common(FlowSpec):
         self.shards = [1, 2, 3]
         self.attempts = current.retry_count
         self.where = __name__
+        self.place = [current.project_name, current.branch_name, current.project_flow_name]
+        self.place += [current.is_user_branch, current.is_production]
         self.next(self.train, foreach="shards")

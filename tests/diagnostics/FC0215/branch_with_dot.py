@@ -14,9 +14,8 @@ from metaflow import (
 )
 
 
-@project(name="demo", branch="next", production=True)
-#                     ^^^^^^ FC0219 cannot be set in the flow
-#                                    ^^^^^^^^^^ FC0219 cannot be set in the flow
+@project(name="shop", branch="v1.2", production=True)
+#                            ^^^^^^ FC0215 only `a` to `z`, digits and underscores are allowed
 @schedule(cron="30 6 * * MON-FRI", timezone="Europe/Berlin")
 class DecoratedFlow(FlowSpec):
     alpha = Parameter("alpha", type=float, default=0.5)
