@@ -139,6 +139,7 @@ impl Attempt<'_> {
                 tracing::warn!(%error, "a log could not be kept");
             }
         }
+        let ending = self.with_gang(ending).await;
         match ending {
             Ending::Finished(finish) if finish.ok => Ok(claim.complete(finish, &outputs).await),
             Ending::Finished(_)
@@ -147,6 +148,27 @@ impl Attempt<'_> {
             | Ending::Interrupted
             | Ending::TimedOut => Ok(claim.fail(ending, outputs).await),
         }
+    }
+
+    /// What an ending means once the other nodes of the gang have ended as well.
+    async fn with_gang(&self, ending: Ending) -> Ending {
+        let Some(gang) = &self.request.gang else {
+            return ending;
+        };
+        let index = &self.request.index;
+        let broken = match &ending {
+            Ending::Finished(finish) if finish.ok => {
+                gang.ended(index);
+                gang.all_ended().await.err()
+            }
+            Ending::Interrupted => gang.culprit(),
+            Ending::Finished(_) | Ending::Died(_) | Ending::Failed(_) | Ending::TimedOut => None,
+        };
+        let Some(node) = broken else {
+            return ending;
+        };
+        let message = format!("node {node} of the gang failed, and the others with it");
+        Ending::Failed(TaskError::new(Exit::Interrupted, message))
     }
 
     /// Starts the interpreter while the parents are read.

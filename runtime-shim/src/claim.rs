@@ -124,6 +124,7 @@ impl Claim<'_> {
             origin_run_id: request.origin_run.as_deref(),
             index: request.index.indices(),
             foreach: &self.inputs.frames,
+            gang: manifest.is_gang(step),
             empty_foreach: manifest.empty_foreach,
             empty: self.inputs.empty,
             timeout_s: step.timeout_s,
@@ -230,9 +231,12 @@ impl Claim<'_> {
             Ok(ended) => ended,
             // The attempt is used up, and the next start may find the finished record and commit it.
             Err(error) => {
+                let report = TaskReport::from(&error);
                 let report = TaskReport {
                     attempt: Some(self.number),
-                    ..TaskReport::from(&error)
+                    // Other nodes of a gang have committed, and cannot run again beside this one.
+                    may_retry: report.may_retry && self.attempt.request.gang.is_none(),
+                    ..report
                 };
                 (report, None)
             }

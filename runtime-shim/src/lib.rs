@@ -11,6 +11,7 @@ mod crash;
 pub mod digest;
 mod ending;
 pub mod error;
+pub mod gang;
 pub mod harness;
 pub mod history;
 pub mod inputs;

@@ -177,6 +177,7 @@ async fn prepare(
         step: name.to_owned(),
         index,
         iteration: None,
+        gang: None,
         orchestrator_attempt,
         cwd: code.clone(),
         package,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::attempt;
 use crate::commit;
 use crate::error::TaskError;
+use crate::gang::Gang;
 use crate::iterations;
 use crate::launch::Launcher;
 use crate::signals::Stop;
@@ -30,6 +31,8 @@ pub struct TaskRequest {
     pub index: IndexPath,
     /// The iteration of a step that may choose itself again, from 0. [`run`] counts by itself and sets it for its observer.
     pub iteration: Option<u32>,
+    /// The gang that the task is a node of, where its other nodes run beside it.
+    pub gang: Option<Arc<Gang>>,
     /// The orchestrator's own attempt number, recorded only.
     pub orchestrator_attempt: Option<u32>,
     /// The code package by its name (`<Flow>/<sha256>`), where there is one; the run's `_parameters` remember it.

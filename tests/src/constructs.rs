@@ -133,4 +133,12 @@ pub const CONSTRUCTS: &[Construct] = &[
         arguments: &[],
         resume_from: "work",
     },
+    Construct {
+        name: "gang",
+        shelf: "tests/flows",
+        class: "GangFlow",
+        what: "`num_parallel` and `@parallel`: a gang that is retried, gangs in a foreach",
+        arguments: &[],
+        resume_from: "divide",
+    },
 ];

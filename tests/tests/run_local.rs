@@ -11,6 +11,8 @@ mod bucket;
 mod dump;
 #[path = "run_local/ends.rs"]
 mod ends;
+#[path = "run_local/gangs.rs"]
+mod gangs;
 #[path = "run_local/isolation.rs"]
 mod isolation;
 #[path = "run_local/metaflow.rs"]

@@ -131,6 +131,10 @@ pub struct Exception {
 
 /// The frame that starts a task.
 #[derive(Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a frame, whose fields are independent facts"
+)]
 pub struct Task<'a> {
     /// `"task"`.
     pub op: &'static str,
@@ -168,6 +172,9 @@ pub struct Task<'a> {
     pub index: &'a [u32],
     /// Open foreaches, outermost first.
     pub foreach: &'a [Frame],
+    /// The task is a node of a gang: of the innermost foreach, whose elements are the nodes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gang: bool,
     /// What happens to a foreach over nothing.
     pub empty_foreach: EmptyForeach,
     /// A join over nothing: its one input is the splitting task, and user code sees none.

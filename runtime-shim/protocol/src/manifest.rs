@@ -48,6 +48,13 @@ impl Manifest {
         let branch = branch.map(|name| format!("project_branch:{name}"));
         project.chain(branch).collect()
     }
+
+    /// Whether the tasks of a step are the nodes of a gang.
+    #[must_use]
+    pub fn is_gang(&self, step: &Step) -> bool {
+        let split = step.foreach.last().and_then(|split| self.steps.get(split));
+        split.is_some_and(|split| split.gang)
+    }
 }
 
 /// What happens when a foreach iterates over nothing.
@@ -117,6 +124,9 @@ pub struct Step {
     /// Artifact that a foreach split iterates over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
+    /// The elements of a foreach split are the nodes of a gang: its one successor runs in all of them at the same time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gang: bool,
     /// Artifact by which a switch chooses one of `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,

@@ -9,9 +9,7 @@ Parallel = collections.namedtuple(
 
 LATER = {
     "checkpoint": "@checkpoint",
-    "is_parallel": "@parallel",
     "model": "@model",
-    "parallel": "@parallel",
     "spot_termination_notice": "spot instances",
     "trigger": "@trigger",
 }
@@ -53,10 +51,12 @@ class Current:
         self._values = {}
         self._metadata_str = None
         self._graph = None
+        self._has_gangs = None
 
-    def _fill(self, values, graph=None):
+    def _fill(self, values, graph=None, has_gangs=None):
         self._values = values
         self._graph = graph
+        self._has_gangs = has_gangs
 
     def _set_env(self, **_values):
         """Called by parts of Metaflow; the harness has already said it all."""
@@ -78,6 +78,13 @@ class Current:
             return values[name]
         if name in _ALWAYS:
             return None
+        if name == "parallel" and self._has_gangs is not None and self._has_gangs():
+            return Parallel(
+                os.environ.get("MF_PARALLEL_MAIN_IP", "127.0.0.1"),
+                int(os.environ.get("MF_PARALLEL_NUM_NODES", "1")),
+                int(os.environ.get("MF_PARALLEL_NODE_INDEX", "0")),
+                os.environ.get("MF_PARALLEL_CONTROL_TASK_ID"),
+            )
         if name in LATER:
             raise AttributeError(
                 "`current.%s` belongs to %s, which this version of flowc does not support"

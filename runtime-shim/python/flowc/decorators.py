@@ -73,6 +73,7 @@ environment = _marker("environment")
 resources = _marker("resources")
 batch = _marker("batch")
 kubernetes = _marker("kubernetes")
+parallel = _marker("parallel")
 schedule = _marker("schedule")
 project = _marker("project")
 

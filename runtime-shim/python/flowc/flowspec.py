@@ -200,6 +200,7 @@ EPHEMERAL = {
     "_datastore",
     "_flow_marks",
     "_flow_mutators",
+    "_gang_size",
     "_loaded",
     "index",
     "input",
@@ -237,6 +238,13 @@ def _public_attributes(flow_class):
 
 def _refuse_assignment(_flow, _value):
     raise AttributeError("Flow level attributes and Parameters are not modifiable")
+
+
+def has_gangs(flow_class):
+    """Whether a step of the flow runs as a gang."""
+    steps = (getattr(flow_class, name, None) for name in dir(flow_class))
+    marks = (mark for step in steps for mark in getattr(step, "decorators", None) or ())
+    return any(getattr(mark, "name", None) == "parallel" for mark in marks)
 
 
 def make_read_only(flow_class, name, load):

@@ -36,10 +36,11 @@ def _closes_foreach(inputs):
 def _pushed(task, split):
     innermost = task["foreach"][-1]
     index = task["index"][-1]
+    count = None if task.get("gang") else innermost["count"]
     value = None
     if not split.is_none("_foreach_values"):
         value = split.load("_foreach_values")[index]
-    frame = ForeachFrame(task["step"], innermost["variable"], innermost["count"], index, value)
+    frame = ForeachFrame(task["step"], innermost["variable"], count, index, value)
     outer = split.load("_foreach_stack") if len(task["foreach"]) > 1 else []
     return outer + [frame]
 

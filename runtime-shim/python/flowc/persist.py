@@ -38,6 +38,11 @@ def frame(name, value, spool):
     if name == "_foreach_stack":
         with FrameClassInMain():
             return artifacts.frame(name, value, spool)
+    if name == "_parallel_ubf_iter":
+        from .gang import ClassInMetaflow
+
+        with ClassInMetaflow():
+            return artifacts.frame(name, value, spool)
     return artifacts.frame(name, value, spool)
 
 
@@ -50,6 +55,8 @@ def persist(flow, task, wire, outcome):
     spool = Spool(task["spool_dir"], "artifact", wire)
     store = flow._datastore
     count = flow.__dict__.get("_foreach_num_splits") if outcome.ok else None
+    if outcome.ok and count is None:
+        count = flow.__dict__.get("_gang_size")
     chosen = flow.__dict__.get("_chosen")
     names = [name for name in own_artifacts(flow) if name not in INTERNAL_LAST]
     flow._cached_input.clear()

@@ -80,6 +80,10 @@ def run(fd, compiled=None):
     wire.flush()
     task = wire.receive()
     _end_with_the_shim(wire)
+    if task.get("gang"):
+        from . import gang
+
+        gang.enter(task)
     modules.install()
     runner = Runner(wire, task)
     flowspec.takeover = runner.take_over

@@ -98,6 +98,7 @@ class Runner:
         flow._foreach_var = None
         flow._foreach_num_splits = None
         flow._chosen = None
+        flow._gang_size = None
         iteration = self.task.get("iteration")
         flow._iteration_stack = [] if iteration is None else [iteration]
         if self.task.get("start"):
@@ -140,6 +141,10 @@ class Runner:
         set_stack(flow, task, self.inputs)
         if task["kind"] != "join":
             flow._datastore.inherit(first)
+            if task.get("gang"):
+                from . import gang
+
+                gang.mark(flow, task)
             return body, ()
         passed_down = names + [name for name, _ in constants] + ["_graph_info"]
         flow._datastore.inherit(first, passed_down)
@@ -215,7 +220,9 @@ class Runner:
             values["is_user_branch"] = branch.startswith("user.")
             values["is_production"] = branch == "prod" or branch.startswith("prod.")
             values["project_flow_name"] = "%s.%s.%s" % (name, branch, task["flow"])
-        current._fill(values, lambda: flow._graph_info)
+        if task.get("gang"):
+            values["is_parallel"] = True
+        current._fill(values, lambda: flow._graph_info, lambda: flowspec.has_gangs(type(flow)))
 
     def _call(self, flow, body, arguments, outcome):
         task = self.task
@@ -269,6 +276,11 @@ class Runner:
         if not self.targets:
             return
         flow._transition = None
+        if not options and self.task.get("variable") == "_parallel_ubf_iter":
+            raise RuntimeError(
+                "Skipping a parallel foreach step without providing the arguments to the self.next "
+                "call is not supported."
+            )
         if not options and self.task.get("variable"):
             options = {"foreach": self.task["variable"]}
         flow.next(*[getattr(flow, name) for name in self.targets], **options)

@@ -40,11 +40,7 @@ def follow(flow, targets, options):
     step = flow._current_step
     variable = options.pop("foreach", None)
     condition = options.pop("condition", None)
-    if options.pop("num_parallel", None) is not None:
-        raise InvalidNextException(
-            "Step *%s* passes `num_parallel` to self.next(), which this version of flowc does not "
-            "support." % step
-        )
+    nodes = options.pop("num_parallel", None)
     if options:
         raise InvalidNextException(
             "Step *%s* passes an unknown keyword argument '%s' to self.next()."
@@ -55,7 +51,7 @@ def follow(flow, targets, options):
             "Multiple self.next() calls detected in step *%s*. Call self.next() only once." % step
         )
     if condition is not None:
-        _choose(flow, step, targets, condition, variable)
+        _choose(flow, step, targets, condition, variable if nodes is None else "num_parallel")
         return
     if len(targets) == 1 and isinstance(targets[0], dict):
         raise InvalidNextException(
@@ -63,7 +59,12 @@ def follow(flow, targets, options):
             "'condition' parameter." % step
         )
     names = [_name(flow, step, number, target) for number, target in enumerate(targets, 1)]
-    if variable:
+    if nodes is not None:
+        from . import gang
+
+        gang.start(flow, step, names, nodes)
+        variable = gang.VARIABLE
+    elif variable:
         _split(flow, step, names, variable)
     elif not names:
         raise InvalidNextException(

@@ -125,6 +125,8 @@ pub async fn enter(
                 task: &task.id,
                 number,
                 path: path.as_deref().unwrap_or_default(),
+                // Orchestrators have no gangs, and other runs are entered by who ran them.
+                gang: None,
             };
             for (number, at_ms) in &news.started {
                 tree.started_at(attempt(*number), *at_ms)

@@ -72,6 +72,17 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// [`foreach_path`] of the task.
     pub path: &'a str,
+    /// The gang that the task is a node of.
+    pub gang: Option<Node>,
+}
+
+/// A node of a gang, as Metaflow's client knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// Nodes of the gang.
+    pub nodes: u32,
+    /// Whether it is the first, which is Metaflow's control task.
+    pub is_control: bool,
 }
 
 /// The pseudo task that holds the run's parameters.
@@ -80,6 +91,7 @@ const PARAMETERS: Attempt<'_> = Attempt {
     task: "t",
     number: 0,
     path: "",
+    gang: None,
 };
 
 impl MetadataTree {
@@ -166,6 +178,7 @@ impl MetadataTree {
         };
         write_new(&opened, "_self.json", &myself)?;
         self.write_fields(&opened, attempt, &fields, at_ms, Folder::Unseen)?;
+        self.write_gang(&opened, attempt, at_ms)?;
         match std::fs::rename(&new, &folder) {
             // Another writer of the same task was first; what it wrote says the same.
             Err(_) if folder.is_dir() => std::fs::remove_dir_all(&new),
@@ -281,6 +294,7 @@ impl MetadataTree {
         }
         fields.push(("attempt-done", "attempt-done", number.as_str()));
         self.write_fields(&folder, attempt, &fields, at_ms, Folder::Unseen)?;
+        self.write_gang(&folder, attempt, at_ms)?;
         std::fs::rename(&new, task.join(FOLDER))
     }
 
@@ -354,6 +368,33 @@ impl MetadataTree {
                 Folder::Unseen => write_new(folder, &file, &field)?,
                 Folder::Seen => replace(folder, &file, &field)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Says of a node of a gang what Metaflow's client finds the control task by; the folder is not seen yet.
+    fn write_gang(&self, folder: &OwnedFd, attempt: Attempt<'_>, at_ms: u64) -> io::Result<()> {
+        let Some(node) = attempt.gang else {
+            return Ok(());
+        };
+        let (name, tags) = ("parallel-world-size", ["attempt_id:0".to_owned()]);
+        let size = Field {
+            flow_id: &self.facts.flow,
+            run_number: &self.facts.run,
+            step_name: attempt.step,
+            task_id: attempt.task,
+            name,
+            ty: name,
+            value: node.nodes,
+            tags: &tags,
+            user_name: &self.facts.user,
+            ts_epoch: at_ms,
+        };
+        write_new(folder, &field_file(name, at_ms), &size)?;
+        if node.is_control {
+            let name = "internal_task_type";
+            let fields = [(name, name, "control_task")];
+            self.write_fields(folder, attempt, &fields, at_ms, Folder::Unseen)?;
         }
         Ok(())
     }

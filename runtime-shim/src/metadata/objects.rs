@@ -23,7 +23,7 @@ pub(super) struct Myself<'a> {
 
 /// `sysmeta_<field>_<ms>.json`.
 #[derive(Serialize)]
-pub(super) struct Field<'a> {
+pub(super) struct Field<'a, V> {
     pub(super) flow_id: &'a str,
     pub(super) run_number: &'a str,
     pub(super) step_name: &'a str,
@@ -32,7 +32,7 @@ pub(super) struct Field<'a> {
     pub(super) name: &'a str,
     #[serde(rename = "type")]
     pub(super) ty: &'a str,
-    pub(super) value: &'a str,
+    pub(super) value: V,
     pub(super) tags: &'a [String],
     pub(super) user_name: &'a str,
     pub(super) ts_epoch: u64,

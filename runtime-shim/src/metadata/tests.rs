@@ -51,6 +51,7 @@ const ATTEMPT: Attempt<'_> = Attempt {
     task: "t-3",
     number: 0,
     path: "train:3",
+    gang: None,
 };
 
 #[test]

@@ -159,6 +159,7 @@ impl Bed {
             step: step.to_owned(),
             index: index.parse::<IndexPath>().unwrap(),
             iteration: None,
+            gang: None,
             orchestrator_attempt: Some(0),
             package: None,
             code: self.folder.path().join("code"),

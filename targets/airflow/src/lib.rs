@@ -74,6 +74,7 @@ impl Target for Airflow {
             nested_foreach: true,
             switch: true,
             loops: true,
+            gang: false,
             schedule: true,
             computed_defaults: false,
             gpu: true,

@@ -48,6 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     nested_foreach: true,
     switch: true,
     loops: true,
+    gang: false,
     schedule: true,
     gpu: true,
     disk: true,

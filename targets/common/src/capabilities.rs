@@ -1,7 +1,7 @@
 //! What a target can do, as data; one shared pass compares it with a plan.
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
-use flowc_core::ir::flow::Literal;
+use flowc_core::ir::flow::{Gang, Literal};
 use flowc_core::ir::plan::{Attributes, Plan, PlanStep};
 
 use crate::{Target, project};
@@ -34,6 +34,8 @@ pub struct Capabilities {
     pub switch: bool,
     /// A switch that may choose its own step again.
     pub loops: bool,
+    /// A gang: `self.next(self.x, num_parallel=...)`, whose tasks run at the same time.
+    pub gang: bool,
     /// `@schedule`; without it a schedule is refused.
     pub schedule: bool,
     /// Defaults of parameters that Python computes when the run starts.
@@ -56,6 +58,7 @@ impl Capabilities {
         nested_foreach: false,
         switch: false,
         loops: false,
+        gang: false,
         schedule: false,
         computed_defaults: false,
         gpu: false,
@@ -128,6 +131,9 @@ impl Pass {
                 help,
             );
         }
+        if let Some(gang) = step.gang().filter(|_| !can.gang) {
+            self.gang(plan, step, gang);
+        }
         let resources = &step.resources;
         let asks = [
             ("gpu", resources.gpu > 0 && !can.gpu),
@@ -145,6 +151,25 @@ impl Pass {
         }
         self.decorator("batch", step.batch.as_ref(), step, can.batch);
         self.decorator("kubernetes", step.kubernetes.as_ref(), step, can.kubernetes);
+    }
+
+    fn gang(&mut self, plan: &Plan, step: &PlanStep, gang: Gang) {
+        let message = format!(
+            "{} does not support the gang that step `{}` starts",
+            self.target, step.name
+        );
+        let mut found = Diagnostic::error(
+            Code::FC0301,
+            message,
+            gang.span,
+            "these tasks must run at the same time",
+        );
+        if let Some(node) = step.next.first() {
+            found = found.label(plan.steps[*node].span, "this step runs as a gang");
+        }
+        self.found.push(found.help(
+            "run it with `flowc run`, or use `foreach` and leave `@parallel` away if the tasks do not talk to each other",
+        ));
     }
 
     /// Said once for each inner foreach: at its first step.
@@ -299,6 +324,24 @@ mod tests {
             ..Capabilities::NONE
         };
         check_source(NESTED, can, &[]);
+    }
+
+    #[test]
+    fn a_gang_is_refused_where_it_starts() {
+        let starts = |call: &str| {
+            format!(
+                "class F(FlowSpec):\n    @step\n    def start(self):\n        self.n = 2\n        {call}\n    @parallel\n    @step\n    def work(self):\n        self.next(self.gather)\n    @step\n    def gather(self, inputs):\n        self.next(self.end)\n    @step\n    def end(self):\n        pass\n"
+            )
+        };
+        for count in ["num_parallel=4", "num_parallel=self.n"] {
+            let source = starts(&format!("self.next(self.work, {count})"));
+            check_source(&source, Capabilities::NONE, &[(Code::FC0301, count)]);
+            let can = Capabilities {
+                gang: true,
+                ..Capabilities::NONE
+            };
+            check_source(&source, can, &[]);
+        }
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
         foreach: names(&step.foreach),
         variable,
         condition,
+        gang: step.gang().is_some(),
         repeats: step.repeats(),
         conditional: step.is_conditional,
         split,

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::TaskId;
 use flowc_protocol::manifest::Manifest;
-use flowc_task::metadata::{Attempt, MetadataTree, foreach_path};
+use flowc_task::metadata::{Attempt, MetadataTree, Node, foreach_path};
 use flowc_task::task::{Observer, Stream, TaskReport, TaskRequest};
 use serde_json::Value;
 
@@ -21,6 +21,7 @@ pub(crate) enum Entry {
         step: String,
         task: TaskId,
         attempt: u32,
+        gang: Option<Node>,
     },
     /// An attempt ended with this `data.json`.
     Ended {
@@ -29,12 +30,14 @@ pub(crate) enum Entry {
         attempt: u32,
         record: Value,
         ok: bool,
+        gang: Option<Node>,
     },
     /// A task was taken over from the run that this one resumes.
     Copied {
         step: String,
         task: TaskId,
         record: Value,
+        gang: Option<Node>,
     },
     /// The `data.json` of the pseudo task `_parameters`.
     Parameters(Value),
@@ -78,12 +81,18 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
         let written = match &entry {
             Entry::Parameters(record) => tree.parameters(manifest, record),
             Entry::CopiedParameters(record) => tree.copied_parameters(manifest, record),
-            Entry::Copied { step, task, record } => {
+            Entry::Copied {
+                step,
+                task,
+                record,
+                gang,
+            } => {
                 let attempt = Attempt {
                     step,
                     task: &task.to_string(),
                     number: 0,
                     path: &foreach_path(manifest, step, &task.index),
+                    gang: *gang,
                 };
                 tree.copied(attempt, record)
             }
@@ -91,6 +100,7 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
                 step,
                 task,
                 attempt,
+                gang,
             } => {
                 let path = foreach_path(manifest, step, &task.index);
                 tree.started(Attempt {
@@ -98,6 +108,7 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
                     task: &task.to_string(),
                     number: *attempt,
                     path: &path,
+                    gang: *gang,
                 })
             }
             Entry::Ended {
@@ -106,6 +117,7 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
                 attempt,
                 record,
                 ok,
+                gang,
             } => {
                 let path = foreach_path(manifest, step, &task.index);
                 let attempt = Attempt {
@@ -113,6 +125,7 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
                     task: &task.to_string(),
                     number: *attempt,
                     path: &path,
+                    gang: *gang,
                 };
                 tree.ended(attempt, record, *ok)
             }
@@ -146,6 +159,7 @@ impl Observer for Observed {
             step: request.step.clone(),
             task: request.task_id(),
             attempt,
+            gang: node(request),
         });
     }
 
@@ -168,6 +182,16 @@ impl Observer for Observed {
                 .unwrap_or_default(),
             record: record.clone(),
             ok: report.exit == Exit::Done,
+            gang: node(request),
         });
     }
+}
+
+/// What the task is in its gang.
+fn node(request: &TaskRequest) -> Option<Node> {
+    let gang = request.gang.as_ref()?;
+    Some(Node {
+        nodes: gang.nodes(),
+        is_control: request.index.indices().last() == Some(&0),
+    })
 }

@@ -102,6 +102,18 @@ impl Ready {
         self.queue.pop_front()
     }
 
+    /// Takes the other nodes of the gang that a task is a node of, which are ready as well.
+    pub fn take_gang(&mut self, first: &TaskName) -> Vec<TaskName> {
+        let around = first.index.indices().len().saturating_sub(1);
+        let is_node = |task: &TaskName| {
+            task.step == first.step && task.index.truncated(around) == first.index.truncated(around)
+        };
+        let queue = std::mem::take(&mut self.queue);
+        let (gang, rest): (Vec<_>, Vec<_>) = queue.into_iter().partition(is_node);
+        self.queue = rest.into();
+        gang
+    }
+
     /// Gives back tasks that were taken and not begun, in their order.
     pub fn put_back(&mut self, tasks: Vec<TaskName>) {
         self.queue.extend(tasks);

@@ -4,12 +4,13 @@
 //! had all its parents taken over. If its result is in the origin and fits the flow as it is now, it is taken over too and
 //! makes others ready; if not it is left to the scheduler, and whatever starts from it never becomes ready here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use flowc_protocol::identity::{IndexPath, TaskId};
 use flowc_protocol::manifest::{Manifest, Step, StepKind};
 use flowc_task::commit::Commit;
 use flowc_task::history::{RunRecord, TaskRecord, TaskState};
+use flowc_task::metadata::Node;
 use flowc_task::resume::Copier;
 use flowc_task::store::StoreError;
 use futures::{StreamExt, TryStreamExt};
@@ -80,6 +81,8 @@ pub enum Why {
     NotBegun,
     /// The origin has the step in other foreaches.
     OtherNesting,
+    /// Another node of its gang runs, and they only run together.
+    RestOfGang,
     /// It leads elsewhere now: it became a foreach split, a switch or a loop, was one, or chose a step that is gone.
     OtherWay,
 }
@@ -121,10 +124,11 @@ pub(crate) async fn adopt(
         if wave.is_empty() {
             break;
         }
+        let broken = broken_gangs(copier, manifest, &known, &wave).await?;
         // Made before they are streamed: a closure that borrows would keep this future on one thread.
         let pending: Vec<_> = wave
             .iter()
-            .map(|task| take_over(copier, manifest, origin, &known, task))
+            .map(|task| take_over(copier, manifest, origin, &known, task, broken.get(task)))
             .collect();
         let found: Vec<Taken> = futures::stream::iter(pending)
             .buffered(CONCURRENT)
@@ -185,6 +189,7 @@ async fn take_over(
     origin: &Origin,
     known: &Known<'_>,
     task: &TaskName,
+    broken: Option<&Why>,
 ) -> Result<Taken, StoreError> {
     let mut made = Vec::new();
     let (name, step) = match manifest.steps.get_index(task.step) {
@@ -197,20 +202,19 @@ async fn take_over(
             });
         }
     };
+    if let Some(why) = broken {
+        let missing = Some((first(task, None), why.clone()));
+        return Ok(Taken {
+            copies: made,
+            missing,
+        });
+    }
     let mut id = first(task, step.repeats.then_some(0));
     let missing = loop {
-        if let Some(why) = known.why_not(name, step, &id) {
-            break why;
-        }
-        let Some(result) = copier.find(name, &id.to_string()).await? else {
-            break Why::Unfinished;
+        let result = match find(copier, manifest, known, (name, step), &id).await? {
+            Ok(result) => result,
+            Err(why) => break why,
         };
-        if !has_nesting(manifest, step, &result) {
-            break Why::OtherNesting;
-        }
-        if !leads_here(name, step, &result) {
-            break Why::OtherWay;
-        }
         let copy = copier.copy(name, &id, result).await?;
         let next = copy.next.clone();
         made.push((id.clone(), copy));
@@ -236,6 +240,67 @@ async fn take_over(
     Ok(Taken {
         copies: made,
         missing,
+    })
+}
+
+/// The result of a task that can be taken over, or why there is none.
+async fn find(
+    copier: &Copier,
+    manifest: &Manifest,
+    known: &Known<'_>,
+    (name, step): (&String, &Step),
+    id: &TaskId,
+) -> Result<Result<Commit, Why>, StoreError> {
+    if let Some(why) = known.why_not(name, step, id) {
+        return Ok(Err(why));
+    }
+    let Some(result) = copier.find(name, &id.to_string()).await? else {
+        return Ok(Err(Why::Unfinished));
+    };
+    if !has_nesting(manifest, step, &result) {
+        return Ok(Err(Why::OtherNesting));
+    }
+    if !leads_here(name, step, &result) {
+        return Ok(Err(Why::OtherWay));
+    }
+    Ok(Ok(result))
+}
+
+/// Of the tasks that are ready, those whose gang cannot be taken over as a whole, each with its own reason.
+async fn broken_gangs(
+    copier: &Copier,
+    manifest: &Manifest,
+    known: &Known<'_>,
+    wave: &[TaskName],
+) -> Result<HashMap<TaskName, Why>, StoreError> {
+    let mut nodes = Vec::new();
+    for task in wave {
+        let Some((name, step)) = manifest.steps.get_index(task.step) else {
+            continue;
+        };
+        if manifest.is_gang(step) {
+            let found = find(copier, manifest, known, (name, step), &first(task, None)).await?;
+            let gang = (task.step, task.index.truncated(step.foreach.len() - 1));
+            nodes.push((gang, task, found.err()));
+        }
+    }
+    let is_missing = |(_, _, why): &&(_, _, Option<Why>)| why.is_some();
+    let missing = nodes.iter().filter(is_missing);
+    let gangs: HashSet<(usize, IndexPath)> = missing.map(|(gang, ..)| gang.clone()).collect();
+    let rerun = nodes.into_iter().filter(|(gang, ..)| gangs.contains(gang));
+    let broken = rerun
+        .map(|(_, task, why)| (task.clone(), why.unwrap_or(Why::RestOfGang)))
+        .collect();
+    Ok(broken)
+}
+
+/// What a task that was taken over is in its gang.
+pub(crate) fn node(manifest: &Manifest, step: &str, copy: &Commit) -> Option<Node> {
+    let step = manifest.steps.get(step)?;
+    let frame = copy.foreach.last().filter(|_| manifest.is_gang(step))?;
+    Some(Node {
+        nodes: frame.count,
+        is_control: frame.index == 0,
     })
 }
 

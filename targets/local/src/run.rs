@@ -1,5 +1,6 @@
 //! One run from its first file to its last: store, name, interpreter, metadata, tasks.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,10 +10,11 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId, task_prefix};
 use flowc_protocol::manifest::Manifest;
 use flowc_task::commit::{Commit, Record};
+use flowc_task::gang::Gang;
 use flowc_task::launch::{self, LaunchError, Launcher};
 use flowc_task::metadata::{MetadataTree, RunFacts};
 use flowc_task::resume::Copier;
-use flowc_task::signals::Stop;
+use flowc_task::signals::{self, Stop, Stopper, Urgency};
 use flowc_task::store::{Store, StoreError};
 use flowc_task::task::{self, TaskReport, TaskRequest};
 use serde_json::{Map, Value};
@@ -172,6 +174,7 @@ pub async fn run(
         step: String::new(),
         index: IndexPath::root(),
         iteration: None,
+        gang: None,
         orchestrator_attempt: None,
         package: None,
         code: request.code.clone(),
@@ -277,22 +280,21 @@ struct Tasks {
 
 #[async_trait]
 impl RunTask for Tasks {
-    async fn run(&self, step: &str, index: IndexPath, start: u32) -> TaskReport {
+    async fn run(
+        &self,
+        step: &str,
+        index: IndexPath,
+        start: u32,
+        gang: Option<Arc<Gang>>,
+    ) -> TaskReport {
         let request = TaskRequest {
             step: step.to_owned(),
             index,
+            gang,
             orchestrator_attempt: Some(start),
             ..self.template.clone()
         };
-        let launcher = self.launcher.as_ref();
-        let report = task::run(
-            &self.store,
-            &request,
-            launcher,
-            &self.observed,
-            self.stop.clone(),
-        )
-        .await;
+        let report = self.attempt(&request).await;
         let is_first = step == request.manifest.start && request.origin_run.is_none();
         if is_first && report.exit == Exit::Done {
             self.enter_parameters(&request).await;
@@ -301,7 +303,38 @@ impl RunTask for Tasks {
     }
 }
 
+/// Stops a node of a gang when the run is stopped or another node has failed.
+async fn pass_on(mut stop: Stop, gang: &Gang, stopper: &Stopper) -> Infallible {
+    tokio::select! {
+        urgency = stop.requested(Urgency::Soon) => stopper.request(urgency),
+        () = gang.broken() => stopper.request(Urgency::Soon),
+    }
+    let urgency = stop.requested(Urgency::Now).await;
+    stopper.request(urgency);
+    std::future::pending().await
+}
+
 impl Tasks {
+    /// Runs a task; a node of a gang is stopped when another one fails.
+    async fn attempt(&self, request: &TaskRequest) -> TaskReport {
+        let launcher = self.launcher.as_ref();
+        let run = |told| task::run(&self.store, request, launcher, &self.observed, told);
+        let Some(gang) = &request.gang else {
+            return run(self.stop.clone()).await;
+        };
+        let (stopper, told) = signals::stop();
+        let report = tokio::select! {
+            report = run(told) => report,
+            never = pass_on(self.stop.clone(), gang, &stopper) => match never {},
+        };
+        if report.exit == Exit::Done {
+            gang.ended(&request.index);
+        } else {
+            gang.failed(&request.index);
+        }
+        report
+    }
+
     /// Takes over what the origin has left; a foreach among it that is too wide for this run.
     async fn adopt(
         &self,
@@ -327,6 +360,7 @@ impl Tasks {
                 step: step.to_owned(),
                 task: task.clone(),
                 record: value(&copy.data),
+                gang: resume::node(manifest, step, copy),
             });
         };
         let widest = request.limits.max_num_splits;

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
+use flowc_task::gang::Gang;
 use flowc_task::signals::{Stop, Urgency};
 use flowc_task::task::TaskReport;
 use futures::FutureExt;
+use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -20,14 +22,21 @@ use crate::ready::{Ready, TaskName};
 /// Runs one attempt of one task.
 #[async_trait]
 pub trait RunTask: Send + Sync {
-    /// Runs it to its end; `start` is 0 for the first start in this run, 1 for the next.
-    async fn run(&self, step: &str, index: IndexPath, start: u32) -> TaskReport;
+    /// Runs it to its end; `start` is 0 for the first start in this run, 1 for the next. A node of a gang ends with the
+    /// others, whom it finds in `gang`.
+    async fn run(
+        &self,
+        step: &str,
+        index: IndexPath,
+        start: u32,
+        gang: Option<Arc<Gang>>,
+    ) -> TaskReport;
 }
 
 /// Limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Tasks at once.
+    /// Tasks at once; a gang counts as one, as in Metaflow, and its nodes all run at the same time.
     ///
     /// 16 by default, as in Metaflow: tasks often wait for a network or a disk, and a machine with fewer cores shares them out.
     pub max_workers: usize,
@@ -148,8 +157,8 @@ pub async fn schedule_from(
             Some(joined) = run.tasks.join_next_with_id() => run.joined(joined, &stop),
             _ = &mut told => {}
             () = &mut given_up => {
-                for task in std::mem::take(&mut run.running).into_values() {
-                    run.interrupted.push(task.name);
+                for unit in std::mem::take(&mut run.running).into_values() {
+                    run.interrupted.extend(unit.tasks);
                 }
                 return run.ending(true);
             }
@@ -157,10 +166,11 @@ pub async fn schedule_from(
     }
 }
 
-/// A task that was handed to the runner, or waits for its next attempt.
+/// A task that was handed to the runner, or waits for its next attempt; or all nodes of a gang, which do so together.
 #[derive(Clone)]
 struct Running {
-    name: TaskName,
+    /// At least one.
+    tasks: Vec<TaskName>,
     start: u32,
 }
 
@@ -170,8 +180,8 @@ struct Run<'a> {
     runner: Arc<dyn RunTask>,
     watcher: Arc<dyn Watcher>,
     limits: Limits,
-    /// `None` is the result of a task whose next attempt was called off.
-    tasks: JoinSet<Option<TaskReport>>,
+    /// A report for each task; `None` is the result of one whose next attempt was called off.
+    tasks: JoinSet<Option<Vec<TaskReport>>>,
     running: HashMap<Id, Running>,
     /// Nothing new starts any more.
     halt: watch::Sender<bool>,
@@ -193,16 +203,27 @@ impl Run<'_> {
             let Some(name) = self.ready.take() else {
                 return;
             };
-            self.watcher.started(self.step(&name), &name.index);
-            self.spawn(Running { name, start: 0 }, Duration::ZERO);
+            let mut tasks = vec![name];
+            let step = &self.manifest.steps[tasks[0].step];
+            if self.manifest.is_gang(step) {
+                tasks.extend(self.ready.take_gang(&tasks[0]));
+            }
+            for task in &tasks {
+                self.watcher.started(self.step(task), &task.index);
+            }
+            self.spawn(Running { tasks, start: 0 }, Duration::ZERO);
         }
     }
 
-    fn spawn(&mut self, task: Running, pause: Duration) {
+    fn spawn(&mut self, unit: Running, pause: Duration) {
         let runner = Arc::clone(&self.runner);
-        let step = self.step(&task.name).to_owned();
-        let index = task.name.index.clone();
-        let start = task.start;
+        let step = self.step(&unit.tasks[0]).to_owned();
+        let is_gang = self
+            .manifest
+            .is_gang(&self.manifest.steps[unit.tasks[0].step]);
+        let gang = is_gang.then(|| Arc::new(Gang::new(unit.tasks.len() as u32)));
+        let indices: Vec<IndexPath> = unit.tasks.iter().map(|task| task.index.clone()).collect();
+        let start = unit.start;
         let mut halt = self.halt.subscribe();
         let handle = self.tasks.spawn(async move {
             if !pause.is_zero() {
@@ -211,24 +232,38 @@ impl Run<'_> {
                     _ = halt.wait_for(|halt| *halt) => return None,
                 }
             }
-            Some(runner.run(&step, index, start).await)
+            let run = |index| runner.run(&step, index, start, gang.clone());
+            Some(join_all(indices.into_iter().map(run)).await)
         });
-        self.running.insert(handle.id(), task);
+        self.running.insert(handle.id(), unit);
     }
 
-    fn joined(&mut self, joined: Result<(Id, Option<TaskReport>), JoinError>, stop: &Stop) {
-        let (id, report) = match joined {
+    fn joined(&mut self, joined: Result<(Id, Option<Vec<TaskReport>>), JoinError>, stop: &Stop) {
+        let (id, reports) = match joined {
             Ok(ended) => ended,
-            Err(error) => (error.id(), Some(broken(&error))),
+            Err(error) => (error.id(), Some(vec![broken(&error)])),
         };
-        let Some(task) = self.running.remove(&id) else {
+        let Some(unit) = self.running.remove(&id) else {
             return;
         };
-        match report {
-            Some(report) if report.exit == Exit::Done => self.committed(&task.name, &report),
-            _ if stop.urgency() != Urgency::None => self.interrupted.push(task.name),
-            Some(report) => self.failed(task, report),
-            None => {}
+        let is_stopped = stop.urgency() != Urgency::None;
+        let Some(reports) = reports else {
+            if is_stopped {
+                self.interrupted.extend(unit.tasks);
+            }
+            return;
+        };
+        let is_done = |report: &TaskReport| report.exit == Exit::Done;
+        if reports.iter().all(is_done) {
+            for (task, report) in unit.tasks.iter().zip(&reports) {
+                self.committed(task, report);
+            }
+        } else if is_stopped {
+            let ended = unit.tasks.into_iter().zip(reports);
+            let open = ended.filter(|(_, report)| !is_done(report));
+            self.interrupted.extend(open.map(|(task, _)| task));
+        } else {
+            self.failed(unit, reports);
         }
     }
 
@@ -252,26 +287,40 @@ impl Run<'_> {
         }
     }
 
-    fn failed(&mut self, task: Running, report: TaskReport) {
-        let step = self.step(&task.name);
-        if report.may_retry && !*self.halt.borrow() {
-            let seconds = self.manifest.steps[task.name.step].retry_delay_s;
+    /// A task failed, or some nodes of a gang, which stopped the others.
+    fn failed(&mut self, unit: Running, reports: Vec<TaskReport>) {
+        let ended = unit.tasks.iter().cloned().zip(reports);
+        let failed: Vec<(TaskName, TaskReport)> = ended
+            .filter(|(_, report)| report.exit != Exit::Done)
+            .collect();
+        let is_cause = |report: &TaskReport| report.exit != Exit::Interrupted;
+        let has_cause = failed.iter().any(|(_, report)| is_cause(report));
+        let mut causes = failed;
+        causes.retain(|(_, report)| !has_cause || is_cause(report));
+        let may_retry = causes.iter().all(|(_, report)| report.may_retry);
+        if may_retry && !*self.halt.borrow() {
+            let seconds = self.manifest.steps[unit.tasks[0].step].retry_delay_s;
             let pause = Duration::from_secs(seconds.into());
-            self.watcher
-                .retrying(step, &task.name.index, &report, pause);
+            for (task, report) in &causes {
+                let step = self.step(task);
+                self.watcher.retrying(step, &task.index, report, pause);
+            }
             let next = Running {
-                start: task.start + 1,
-                ..task
+                start: unit.start + 1,
+                ..unit
             };
             self.spawn(next, pause);
             return;
         }
-        self.watcher.failed(step, &task.name.index, &report);
-        self.failures.push(Failure {
-            step: step.to_owned(),
-            index: task.name.index,
-            report,
-        });
+        for (task, report) in causes {
+            let step = self.step(&task).to_owned();
+            self.watcher.failed(&step, &task.index, &report);
+            self.failures.push(Failure {
+                step,
+                index: task.index,
+                report,
+            });
+        }
         self.halt.send_replace(true);
     }
 
@@ -312,180 +361,4 @@ fn broken(error: &JoinError) -> TaskReport {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use flowc_task::signals;
-
-    use super::*;
-    use crate::ready::tests::nested;
-
-    type End = dyn Fn(&str, &IndexPath, u32) -> TaskReport + Send + Sync;
-
-    /// A world in which each start of a task ends as a table says.
-    struct World {
-        log: Mutex<Vec<String>>,
-        running: Mutex<(usize, usize)>,
-        end: Box<End>,
-    }
-
-    impl World {
-        fn new(
-            end: impl Fn(&str, &IndexPath, u32) -> TaskReport + Send + Sync + 'static,
-        ) -> Arc<Self> {
-            Arc::new(Self {
-                log: Mutex::default(),
-                running: Mutex::default(),
-                end: Box::new(end),
-            })
-        }
-
-        fn starts(&self) -> usize {
-            self.log.lock().unwrap().len()
-        }
-    }
-
-    #[async_trait]
-    impl RunTask for World {
-        async fn run(&self, step: &str, index: IndexPath, start: u32) -> TaskReport {
-            let entry = format!("{step}/{index}.{start}");
-            self.log.lock().unwrap().push(entry);
-            {
-                let mut running = self.running.lock().unwrap();
-                running.0 += 1;
-                running.1 = running.1.max(running.0);
-            }
-            tokio::task::yield_now().await;
-            self.running.lock().unwrap().0 -= 1;
-            (self.end)(step, &index, start)
-        }
-    }
-
-    struct Silent;
-    impl Watcher for Silent {}
-
-    fn report(exit: Exit, may_retry: bool, count: Option<u32>) -> TaskReport {
-        TaskReport {
-            exit,
-            attempt: None,
-            adopted: false,
-            may_retry,
-            count,
-            next: None,
-            error: None,
-            traceback: None,
-        }
-    }
-
-    fn fine(step: &str, width: u32) -> TaskReport {
-        let count = matches!(step, "start" | "inner").then_some(width);
-        report(Exit::Done, false, count)
-    }
-
-    async fn run(world: &Arc<World>, limits: Limits) -> Ending {
-        let runner: Arc<dyn RunTask> = Arc::clone(world) as _;
-        schedule(&nested(), runner, limits, Arc::new(Silent), Stop::never()).await
-    }
-
-    #[tokio::test]
-    async fn never_more_workers_than_allowed() {
-        for max_workers in [1, 3, 16] {
-            let world = World::new(|step, _, _| fine(step, 9));
-            let limits = Limits {
-                max_workers,
-                ..Limits::default()
-            };
-            assert!(matches!(run(&world, limits).await, Ending::Done));
-            assert_eq!(world.starts(), 1 + 9 + 81 * 4 + 9 + 2);
-            assert_eq!(world.running.lock().unwrap().1, max_workers);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_failure_is_retried_while_it_may_be() {
-        let world = World::new(|step, index, start| {
-            if step == "a" && index.indices() == [1, 0] && start < 2 {
-                return report(Exit::UserFailure, true, None);
-            }
-            fine(step, 2)
-        });
-        assert!(matches!(run(&world, Limits::default()).await, Ending::Done));
-        let log = world.log.lock().unwrap();
-        let tries = log.iter().filter(|entry| entry.starts_with("a/1-0."));
-        assert_eq!(tries.count(), 3);
-    }
-
-    #[tokio::test]
-    async fn after_a_failure_nothing_new_starts() {
-        let world = World::new(|step, _, _| match step {
-            "inner" => report(Exit::UserFailureFinal, false, None),
-            _ => fine(step, 50),
-        });
-        let limits = Limits {
-            max_workers: 4,
-            ..Limits::default()
-        };
-        let Ending::Failed(failures) = run(&world, limits).await else {
-            panic!("the run did not fail");
-        };
-        // Those that ran beside the first failure were let finish.
-        assert_eq!((failures.len(), world.starts()), (4, 5));
-    }
-
-    #[tokio::test]
-    async fn a_foreach_over_the_limit_ends_the_run() {
-        let world = World::new(|step, _, _| fine(step, 101));
-        let ending = run(&world, Limits::default()).await;
-        let Ending::TooWide { step, count, .. } = ending else {
-            panic!("{ending:?}");
-        };
-        assert_eq!((step.as_str(), count, world.starts()), ("start", 101, 1));
-    }
-
-    #[tokio::test]
-    async fn a_stopped_run_starts_nothing_and_names_what_ran() {
-        let (stopper, stop) = signals::stop();
-        let world = World::new(move |step, _, _| {
-            if step == "inner" {
-                stopper.request(Urgency::Soon);
-                return report(Exit::Interrupted, true, None);
-            }
-            fine(step, 5)
-        });
-        let runner: Arc<dyn RunTask> = Arc::clone(&world) as _;
-        let limits = Limits {
-            max_workers: 2,
-            ..Limits::default()
-        };
-        let ending = schedule(&nested(), runner, limits, Arc::new(Silent), stop).await;
-        let Ending::Interrupted(tasks) = ending else {
-            panic!("{ending:?}");
-        };
-        assert_eq!(tasks, ["inner/t-0", "inner/t-1"]);
-    }
-
-    #[tokio::test]
-    async fn a_pause_before_a_retry_ends_when_the_run_does() {
-        let mut manifest = nested();
-        manifest.steps["start"].retry_delay_s = 3600;
-        let (stopper, stop) = signals::stop();
-        let (failed, has_failed) = tokio::sync::oneshot::channel();
-        let failed = std::sync::Mutex::new(Some(failed));
-        let world = World::new(move |_, _, _| {
-            if let Some(failed) = failed.lock().unwrap().take() {
-                failed.send(()).unwrap();
-            }
-            report(Exit::UserFailure, true, None)
-        });
-        let runner: Arc<dyn RunTask> = Arc::clone(&world) as _;
-        let stopper = async {
-            has_failed.await.unwrap();
-            stopper.request(Urgency::Soon);
-        };
-        let run = schedule(&manifest, runner, Limits::default(), Arc::new(Silent), stop);
-        // Without the stop this would wait for an hour.
-        let (ending, ()) = tokio::join!(run, stopper);
-        assert!(matches!(ending, Ending::Interrupted(_)), "{ending:?}");
-        assert_eq!(world.starts(), 1);
-    }
-}
+mod tests;

@@ -46,6 +46,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     nested_foreach: true,
     switch: true,
     loops: true,
+    gang: false,
     schedule: true,
     gpu: true,
     shared_memory: true,

@@ -19,7 +19,15 @@ import metaflow
 from metaflow import Flow, Run
 
 # Ids, times and what says which program made the run; everything else that the client shows is compared.
-METADATA_KEPT = ("attempt", "attempt_ok", "foreach-execution-path", "origin-run-id", "ds-type")
+METADATA_KEPT = (
+    "attempt",
+    "attempt_ok",
+    "ds-type",
+    "foreach-execution-path",
+    "internal_task_type",
+    "origin-run-id",
+    "parallel-world-size",
+)
 
 
 def place(task):
@@ -62,6 +70,7 @@ def describe(pathspec):
         "end_task": None if run.end_task is None else place(run.end_task),
         "data": None if run.data is None else sorted(n for n in dir(run.data) if not n.startswith("_")),
         "steps": sorted(step.id for step in run),
+        "control_tasks": sorted({place(task) for step in run for task in step.control_tasks()}),
         "tasks": {},
     }
     for step in run:

@@ -103,6 +103,7 @@ class Run:
         if not os.path.isdir(folder):
             raise Broken("there is no run at %s" % folder)
         self.tasks = {}
+        self.names = {}
         for step in sorted(os.listdir(folder)):
             if step.startswith("_meta") or not os.path.isdir(os.path.join(folder, step)):
                 continue
@@ -126,6 +127,7 @@ class Run:
         if (step, place) in self.tasks:
             raise Broken("two tasks of %s have the place %s" % (step, place))
         self.tasks[step, place] = objects
+        self.names["%s/%s" % (step, os.path.basename(folder))] = _label(step, place)
 
     def _place(self, objects):
         stack = self.value(objects["_foreach_stack"]) if "_foreach_stack" in objects else []
@@ -290,6 +292,11 @@ def without_folders(graph_info):
     return dict(graph_info, steps=steps)
 
 
+def places(run, tasks):
+    """Tasks that an artifact names, `run/step/task`, by their place in the flow: ids are each program's own."""
+    return [run.names[task.partition("/")[2]] for task in tasks]
+
+
 def compare(left, right):
     """The report on two runs."""
     report = {"tasks": 0, "artifacts": 0, "equal_by_key": 0, "equal_by_value": [], "different": []}
@@ -315,6 +322,8 @@ def compare(left, right):
                 values = left.value(ours[name]), right.value(theirs[name])
                 if name == "_graph_info":
                     values = [without_folders(value) for value in values]
+                if name == "_control_mapper_tasks":
+                    values = [places(run, tasks) for run, tasks in zip((left, right), values)]
                 reason = differ(*values, name)
             except Broken:
                 raise

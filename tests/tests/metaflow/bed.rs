@@ -1,5 +1,6 @@
 //! The bed: one Metaflow store, and what both programs are run with.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +29,14 @@ pub(crate) enum Random {
     /// Python is told to seed `random` and its hashes in every fresh interpreter, so that both programs draw the same and
     /// find a set in the same order.
     Seeded,
+}
+
+/// The path on which `python` is this one: Metaflow starts the nodes of a gang by that name.
+fn path_with(python: &Path) -> OsString {
+    let known = std::env::var_os("PATH").unwrap_or_default();
+    let folder = python.parent().map(Path::to_owned);
+    let folders = folder.into_iter().chain(std::env::split_paths(&known));
+    std::env::join_paths(folders).unwrap()
 }
 
 impl Bed {
@@ -88,6 +97,7 @@ impl Bed {
         let id = self.root.path().join("metaflow-run-id");
         run(self
             .command_for(case, metaflow_python())
+            .env("PATH", path_with(metaflow_python()))
             .arg(&case.file)
             .args([
                 "--no-pylint",

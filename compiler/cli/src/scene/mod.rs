@@ -124,6 +124,7 @@ impl Scene {
             step: subject.step.clone(),
             index: self.task.index.clone(),
             iteration: None,
+            gang: None,
             orchestrator_attempt: None,
             package: None,
             code: subject.code.clone(),

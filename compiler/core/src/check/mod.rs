@@ -4,6 +4,7 @@
 
 mod cycles;
 pub(crate) mod decorators;
+mod gangs;
 pub(crate) mod graph;
 mod parameters;
 pub(crate) mod prose;
@@ -45,6 +46,7 @@ pub(crate) fn check<'f>(tree: &SourceTree, flow: &'f Flow) -> (CheckInfo<'f>, Di
     if graph.start.is_some() {
         diagnostics.extend(found);
     }
+    diagnostics.extend(gangs::check(tree, &graph));
     diagnostics.extend(decorators::check(tree, flow));
     diagnostics.extend(parameters::check(tree, flow));
     (CheckInfo { graph, structure }, diagnostics)

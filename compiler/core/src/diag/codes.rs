@@ -40,7 +40,6 @@ codes! {
     FC0006 "a form of `self.next` that is not understood"
     FC0007 "`self.next` is not the last statement"
     FC0008 "a form of a switch that is not understood"
-    FC0009 "`num_parallel` is not supported yet"
     FC0010 "a base class that cannot be read statically"
     FC0011 "a parameter that cannot be read statically"
     FC0012 "a decorator argument that is not a literal"
@@ -86,6 +85,9 @@ codes! {
     FC0124 "splits nested too deeply"
     FC0125 "a switch that leads straight into a join"
     FC0126 "several first or last steps"
+    FC0127 "a gang of a step without `@parallel`"
+    FC0128 "a gang that is not joined at once"
+    FC0129 "a `@parallel` step that is not started as a gang"
 
     FC0201 "unknown decorator argument"
     FC0202 "wrong value of a decorator argument"

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::flow::Gang;
 use super::plan::{
     Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, StepId, StepKind,
 };
@@ -78,8 +79,19 @@ fn dump_step(plan: &Plan, step: &PlanStep, line: &mut impl FnMut(String)) {
     let kind = match &step.kind {
         StepKind::Linear => "linear".to_owned(),
         StepKind::Split { join } => format!("split joined by {}", name(*join)),
-        StepKind::Foreach { variable, join } => {
-            format!("foreach {variable:?} joined by {}", name(*join))
+        StepKind::Foreach {
+            variable,
+            join,
+            gang,
+        } => {
+            let over = match gang {
+                None => format!("foreach {variable:?}"),
+                Some(Gang { nodes: None, .. }) => "gang".to_owned(),
+                Some(Gang {
+                    nodes: Some(nodes), ..
+                }) => format!("gang of {nodes}"),
+            };
+            format!("{over} joined by {}", name(*join))
         }
         StepKind::Join { split } => format!("join of {}", name(*split)),
         StepKind::Switch {

@@ -96,10 +96,24 @@ pub struct Next {
     pub span: Span,
     /// Targets as written, at least one; the span covers `self.x`. Those of a switch are named once each, where they come first.
     pub targets: Vec<Spanned<String>>,
-    /// The variable of `foreach="x"`; `None` for every other transition.
+    /// The variable of `foreach="x"`, or [`GANG_VARIABLE`] of a gang; `None` for every other transition.
     pub foreach: Option<Spanned<String>>,
+    /// `num_parallel=...`: the elements are the nodes of a gang, which run at the same time.
+    pub gang: Option<Gang>,
     /// Which of the targets follows is decided when the step has run.
     pub switch: Option<Switch>,
+}
+
+/// Artifact that stands for the number of nodes, as Metaflow calls it (metaflow/flowspec.py, `next`, read at 2.19.39).
+pub const GANG_VARIABLE: &str = "_parallel_ubf_iter";
+
+/// `num_parallel=...` of a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gang {
+    /// The keyword and its value.
+    pub span: Span,
+    /// Number of nodes, at least 1; `None` where only Python can tell.
+    pub nodes: Option<u32>,
 }
 
 /// `self.next({key: self.x, ...}, condition="y")`.

@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 
 use super::arena::{Arena, Handle};
-use super::flow::{CaseKey, Literal, ParameterType};
+use super::flow::{CaseKey, Gang, Literal, ParameterType};
 use super::project::Project;
 use crate::source::Span;
 
@@ -110,6 +110,19 @@ impl PlanStep {
         matches!(self.kind, StepKind::Switch { .. })
     }
 
+    /// The gang that the step starts, if it starts one.
+    #[must_use]
+    pub fn gang(&self) -> Option<Gang> {
+        match &self.kind {
+            StepKind::Foreach { gang, .. } => *gang,
+            StepKind::Linear
+            | StepKind::Split { .. }
+            | StepKind::Join { .. }
+            | StepKind::Switch { .. }
+            | StepKind::End => None,
+        }
+    }
+
     /// Whether the step may choose itself again. It then runs in one container until it chooses another.
     #[must_use]
     pub fn repeats(&self) -> bool {
@@ -147,6 +160,9 @@ pub enum StepKind {
         variable: String,
         /// The join that closes it.
         join: StepId,
+        /// The elements are the nodes of a gang, which run at the same time; nothing but the step that runs so lies
+        /// between the split and its join.
+        gang: Option<Gang>,
     },
     /// Receives all branches of `split` (a [`StepKind::Split`] or [`StepKind::Foreach`]); has one successor.
     Join {

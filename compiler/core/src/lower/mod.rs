@@ -161,6 +161,7 @@ fn kind(
         return Some(StepKind::Foreach {
             variable: foreach.value.clone(),
             join: handle(structure.join[id.index()]?)?,
+            gang: next.gang,
         });
     }
     if let Some(switch) = &next.switch {

@@ -59,6 +59,7 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
             span,
             targets,
             foreach,
+            gang: None,
             switch,
         });
         steps.push(Step {

@@ -25,8 +25,15 @@ pub fn json(plan: &Plan) -> String {
             "decorators": step.decorators.iter().map(decorator).collect::<Value>(),
         });
         match &step.kind {
-            StepKind::Foreach { variable, join } => {
-                entry["variable"] = Value::from(variable.as_str());
+            StepKind::Foreach {
+                variable,
+                join,
+                gang,
+            } => {
+                match gang {
+                    Some(gang) => entry["num_parallel"] = Value::from(gang.nodes),
+                    None => entry["variable"] = Value::from(variable.as_str()),
+                }
                 entry["join"] = Value::from(plan.steps[*join].name.as_str());
             }
             StepKind::Split { join } => {
@@ -84,7 +91,8 @@ fn kind(step: &PlanStep) -> &'static str {
     match step.kind {
         StepKind::Linear => "linear",
         StepKind::Split { .. } => "split",
-        StepKind::Foreach { .. } => "foreach",
+        StepKind::Foreach { gang: None, .. } => "foreach",
+        StepKind::Foreach { gang: Some(_), .. } => "gang",
         StepKind::Join { .. } => "join",
         StepKind::Switch { .. } => "switch",
         StepKind::End => "end",

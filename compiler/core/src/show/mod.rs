@@ -12,7 +12,7 @@ pub use json::json;
 pub use mermaid::mermaid;
 pub use text::text;
 
-use crate::ir::flow::{CaseKey, Literal};
+use crate::ir::flow::{CaseKey, Gang, Literal};
 use crate::ir::plan::{DecoratorInfo, PlanStep, StepId, StepKind};
 
 /// First line of a docstring, without characters that would move a cursor.
@@ -30,6 +30,9 @@ fn printable(text: &str) -> String {
 /// What a transition out of a step is called in a drawing; empty for an ordinary one.
 fn edge_label(step: &PlanStep, next: StepId) -> String {
     match &step.kind {
+        StepKind::Foreach {
+            gang: Some(gang), ..
+        } => nodes(*gang),
         StepKind::Foreach { variable, .. } => format!("foreach {}", printable(variable)),
         StepKind::Switch { condition, .. } => {
             format!("{} is {}", printable(condition), keys(step, next))
@@ -37,6 +40,14 @@ fn edge_label(step: &PlanStep, next: StepId) -> String {
         StepKind::Linear | StepKind::Split { .. } | StepKind::Join { .. } | StepKind::End => {
             String::new()
         }
+    }
+}
+
+/// How many tasks a gang has.
+fn nodes(gang: Gang) -> String {
+    match gang.nodes {
+        Some(nodes) => format!("gang of {nodes}"),
+        None => "gang".to_owned(),
     }
 }
 

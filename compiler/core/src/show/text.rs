@@ -96,8 +96,11 @@ fn region(plan: &Plan, region: &Region, indent: &str, lines: &mut Vec<Line>) {
                 closes = true;
             }
             Node::Map { split, body, .. } => {
-                let items = variable(plan, *split);
-                lines.push(plain(format!("{indent}├─ for each of `{items}`")));
+                let what = match plan.steps[*split].gang() {
+                    Some(gang) => super::nodes(gang),
+                    None => format!("for each of `{}`", variable(plan, *split)),
+                };
+                lines.push(plain(format!("{indent}├─ {what}")));
                 self::region(plan, body, &format!("{indent}│  "), lines);
                 closes = true;
             }

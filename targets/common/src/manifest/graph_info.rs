@@ -92,15 +92,20 @@ impl Describe<'_> {
                 break;
             }
             let (ways, inner, next) = match &step.kind {
-                StepKind::Split { join } | StepKind::Foreach { join, .. } => {
-                    (step.next.clone(), *join, *join)
-                }
+                StepKind::Split { join }
+                | StepKind::Foreach {
+                    join, gang: None, ..
+                } => (step.next.clone(), *join, *join),
                 // One for each case.
                 StepKind::Switch { cases, .. } => {
                     let ways = cases.iter().map(|case| case.target);
                     (ways.filter(|way| *way != at).collect(), until, until)
                 }
-                StepKind::Linear | StepKind::Join { .. } | StepKind::End => {
+                // Metaflow does not nest the step of a gang.
+                StepKind::Foreach { gang: Some(_), .. }
+                | StepKind::Linear
+                | StepKind::Join { .. }
+                | StepKind::End => {
                     let next = step.next.first().copied().unwrap_or(until);
                     (Vec::new(), until, next)
                 }
@@ -124,6 +129,11 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
         StepKind::Linear => ("linear", None),
         StepKind::Join { .. } => ("join", None),
         StepKind::Split { join } => ("split-static", Some(*join)),
+        StepKind::Foreach {
+            join,
+            gang: Some(_),
+            ..
+        } => ("split-parallel", Some(*join)),
         StepKind::Foreach { join, .. } => ("split-foreach", Some(*join)),
         StepKind::Switch { .. } => ("split-switch", None),
     };
@@ -137,7 +147,9 @@ fn describe_step(plan: &Plan, id: StepId, step: &PlanStep) -> Value {
         "next": step.next.iter().map(|id| name(*id)).collect::<Value>(),
         "node_info": {},
     });
-    if let StepKind::Foreach { variable, .. } = &step.kind {
+    if let Some(gang) = step.gang() {
+        entry["num_parallel"] = Value::from(gang.nodes);
+    } else if let StepKind::Foreach { variable, .. } = &step.kind {
         entry["foreach_artifact"] = Value::from(variable.as_str());
     }
     if let StepKind::Switch {

@@ -98,6 +98,9 @@ fn check_arguments(
                     meant,
                     format!("did you mean `{meant}`?"),
                 ),
+                None if spec.arguments.is_empty() => {
+                    found.help(format!("`@{name}` takes no arguments"))
+                }
                 None => found.help(format!(
                     "`@{name}` takes {}",
                     allowed

@@ -192,6 +192,11 @@ const SPECS: &[Spec] = &[
         ],
     },
     Spec {
+        name: "parallel",
+        place: Place::Step,
+        arguments: &[],
+    },
+    Spec {
         name: "schedule",
         place: Place::Flow,
         arguments: &[

@@ -174,15 +174,15 @@ fn read_arguments<'a>(
         let finding = Diagnostic::error(Code::FC0201, message, span, "a positional argument");
         let keyword = known::supported_decorator(name).unwrap_or_default();
         let text = context.source.text(argument);
-        context
-            .found
-            .push(if argument.is_starred_expr() || arguments.args.len() > 1 {
-                finding.help(format!("write keywords, as in `@{name}({keyword}=...)`"))
-            } else {
-                finding
-                    .help(format!("write `{keyword}={text}` if that is what is meant"))
-                    .fix(span, format!("{keyword}={text}"), "name the argument")
-            });
+        context.found.push(if keyword.is_empty() {
+            finding.help(format!("`@{name}` takes no arguments"))
+        } else if argument.is_starred_expr() || arguments.args.len() > 1 {
+            finding.help(format!("write keywords, as in `@{name}({keyword}=...)`"))
+        } else {
+            finding
+                .help(format!("write `{keyword}={text}` if that is what is meant"))
+                .fix(span, format!("{keyword}={text}"), "name the argument")
+        });
     }
     let mut read = IndexMap::new();
     for keyword in &arguments.keywords {

@@ -9,6 +9,7 @@ pub(super) const STEP_DECORATORS: &[(&str, &str)] = &[
     ("resources", "cpu"),
     ("batch", "cpu"),
     ("kubernetes", "cpu"),
+    ("parallel", ""),
 ];
 
 /// Decorators of flows that are understood, likewise.
@@ -32,13 +33,12 @@ const NOT_YET: &[(&str, &str)] = &[
         "secrets",
         "read the secret inside the step with the client of your secret store",
     ),
-    ("parallel", BY_FOREACH),
-    ("pytorch_parallel", BY_FOREACH),
-    ("torchrun", BY_FOREACH),
-    ("deepspeed", BY_FOREACH),
-    ("metaflow_ray", BY_FOREACH),
-    ("mpi", BY_FOREACH),
-    ("tensorflow_parallel", BY_FOREACH),
+    ("pytorch_parallel", BY_PARALLEL),
+    ("torchrun", BY_PARALLEL),
+    ("deepspeed", BY_PARALLEL),
+    ("metaflow_ray", BY_PARALLEL),
+    ("mpi", BY_PARALLEL),
+    ("tensorflow_parallel", BY_PARALLEL),
     ("trigger", BY_SCHEDULE),
     ("trigger_on_finish", BY_SCHEDULE),
     (
@@ -68,8 +68,7 @@ const NOT_YET: &[(&str, &str)] = &[
 const WITHOUT_CARDS: &str =
     "keep what the card would show as an artifact, which a notebook can draw";
 const IN_THE_IMAGE: &str = "install the packages in the image that `flowc.toml` names, and on this machine for `flowc run`";
-const BY_FOREACH: &str =
-    "remove it; for independent tasks use `self.next(self.work, foreach=\"items\")`";
+const BY_PARALLEL: &str = "use `@parallel`, and start the framework in the step by `current.parallel`: address of the first node, number of nodes, index of this one";
 const BY_SCHEDULE: &str =
     "remove it and start the run by `@schedule` or by the orchestrator's own means";
 const AS_ARTIFACTS: &str = "remove it and store the model as an artifact";
@@ -101,6 +100,7 @@ const PROVIDED: &[&str] = &[
     "resources",
     "batch",
     "kubernetes",
+    "parallel",
     "schedule",
     "project",
     "card",

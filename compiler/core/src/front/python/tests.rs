@@ -370,7 +370,7 @@ fn transitions_survive_what_is_wrong_with_them() {
     );
     assert_eq!(
         next("self.next(self.x, num_parallel=2)"),
-        "start(self) line 4 -> x foreach 2 unread"
+        "start(self) line 4 -> x foreach _parallel_ubf_iter"
     );
     assert_eq!(next("other.next(self.end)"), "start(self) line 4");
 }

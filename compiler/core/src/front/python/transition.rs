@@ -9,7 +9,7 @@ use ruff_text_size::{Ranged, TextRange};
 use super::lower::Context;
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::flow::{Next, Spanned};
+use crate::ir::flow::{GANG_VARIABLE, Gang, Next, Spanned};
 
 /// What a step's body says about the way on.
 pub(super) struct Transition {
@@ -153,20 +153,14 @@ fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Opt
         targets.extend(target(context, argument, receiver));
     }
 
-    let mut foreach = None;
+    let (mut foreach, mut gang) = (None, None);
     for keyword in &call.arguments.keywords {
         match keyword.arg.as_deref() {
             Some("foreach") => foreach = Some(read_foreach(context, keyword, receiver)),
             Some("num_parallel") => {
+                let nodes = read_nodes(context, keyword);
                 let span = context.source.span(keyword);
-                // Like a foreach, a gang runs one step many times and is joined.
-                let text = context.source.text(&keyword.value);
-                foreach = Some(spanned(context, &keyword.value, text));
-                let message = "`num_parallel` is not supported yet";
-                let help = "for independent tasks use `foreach`; gangs come with a later version";
-                context.found.push(
-                    Diagnostic::error(Code::FC0009, message, span, "a gang of tasks").help(help),
-                );
+                gang = Some(Gang { span, nodes });
             }
             Some(name) => {
                 if unknown_keyword(context, keyword, name) == Some("foreach") {
@@ -176,6 +170,22 @@ fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Opt
             }
             None => unreadable(context, keyword.range(), "`**` hides the keywords", None),
         }
+    }
+
+    if let Some(gang) = &gang {
+        if let Some(foreach) = &foreach {
+            let message = "`foreach` and `num_parallel` exclude each other";
+            context.found.push(
+                Diagnostic::error(Code::FC0006, message, gang.span, "a gang of tasks")
+                    .label(foreach.span, "and a task for each element")
+                    .help("keep `num_parallel` if the tasks must run at the same time, else `foreach`"),
+            );
+        }
+        // Like a foreach, a gang runs one step many times and is joined.
+        foreach = Some(Spanned {
+            value: GANG_VARIABLE.to_owned(),
+            span: gang.span,
+        });
     }
 
     if call.arguments.args.is_empty() && context.found.len() == before {
@@ -188,11 +198,16 @@ fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Opt
     } else if let Some(variable) = &foreach
         && call.arguments.args.len() > 1
     {
-        let label = "a foreach leads to one step";
-        let help = format!(
-            "fan out into one step, as in `self.next(self.work, foreach=\"{}\")`, and split from there",
-            variable.value
-        );
+        let (label, help) = if gang.is_some() {
+            let help = "start a gang of one step, and let others follow its join";
+            ("a gang runs one step", help.to_owned())
+        } else {
+            let help = format!(
+                "fan out into one step, as in `self.next(self.work, foreach=\"{}\")`, and split from there",
+                variable.value
+            );
+            ("a foreach leads to one step", help)
+        };
         unreadable(context, call.range(), label, Some(&help));
     }
 
@@ -201,6 +216,7 @@ fn read_call(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -> (Opt
         span: context.source.span(call),
         targets,
         foreach,
+        gang,
         switch: None,
     });
     (next, understood)
@@ -254,6 +270,22 @@ fn target(context: &mut Context<'_>, expr: &Expr, receiver: &str) -> Option<Span
             .fix(span, replacement, "name the step"),
     );
     Some(spanned(context, expr, step))
+}
+
+/// The number of nodes, where it is written as a number; any other expression is Python's to judge.
+fn read_nodes(context: &mut Context<'_>, keyword: &Keyword) -> Option<u32> {
+    let value = &keyword.value;
+    let written = value
+        .as_number_literal_expr()
+        .and_then(|number| number.value.as_int())
+        .and_then(|number| u32::try_from(number.as_u64()?).ok())
+        .filter(|nodes| *nodes > 0);
+    let is_plain = value.is_literal_expr() || value.is_unary_op_expr();
+    if written.is_none() && is_plain {
+        let help = "write how many tasks there are, at least 1, as in `num_parallel=4`";
+        unreadable(context, value.range(), "no number of tasks", Some(help));
+    }
+    written
 }
 
 fn read_foreach(context: &mut Context<'_>, keyword: &Keyword, receiver: &str) -> Spanned<String> {
@@ -314,9 +346,9 @@ fn unknown_keyword(
             near,
             format!("rename to `{near}`"),
         ),
-        None => {
-            finding.help("besides steps it takes `foreach=\"...\"` or `condition=\"...\"` only")
-        }
+        None => finding.help(
+            "besides steps it takes `foreach=\"...\"`, `num_parallel=...` or `condition=\"...\"`",
+        ),
     });
     near
 }

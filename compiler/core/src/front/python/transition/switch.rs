@@ -65,6 +65,7 @@ pub(super) fn read(context: &mut Context<'_>, call: &ExprCall, receiver: &str) -
         span: context.source.span(call),
         targets,
         foreach: None,
+        gang: None,
         switch: condition.map(|condition| Switch { condition, cases }),
     })
 }

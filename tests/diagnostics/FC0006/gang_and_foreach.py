@@ -1,16 +1,16 @@
 from metaflow import FlowSpec, parallel, step
 
 
-class Demo(FlowSpec):
+class TrainFlow(FlowSpec):
     @step
     def start(self):
-        self.next(self.work, num_parallel=2)
-#                            ^^^^^^^^^^^^^^ FC0009 a gang of tasks
+        self.parts = [1, 2]
+        self.next(self.train, foreach="parts", num_parallel=2)
+#                                              ^^^^^^^^^^^^^^ FC0006 a gang of tasks
 
     @parallel
-#    ^^^^^^^^ FC0014 not supported yet
     @step
-    def work(self):
+    def train(self):
         self.next(self.gather)
 
     @step
@@ -23,4 +23,4 @@ class Demo(FlowSpec):
 
 
 if __name__ == "__main__":
-    Demo()
+    TrainFlow()

@@ -1,0 +1,25 @@
+from metaflow import FlowSpec, retry, step
+
+
+class TrainFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.train, num_parallel=self.nodes)
+#                             ^^^^^^^^^^^^^^^^^^^^^^^ FC0127 its tasks run at the same time
+
+    @retry(times=2)
+    @step
+    def train(self):
+        self.next(self.gather)
+
+    @step
+    def gather(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    TrainFlow()

@@ -1,0 +1,21 @@
+from metaflow import FlowSpec, parallel, step
+
+
+class TrainFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.train)
+#                 ^^^^^^^^^^ FC0129 without `num_parallel`
+
+    @parallel
+    @step
+    def train(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    TrainFlow()
