@@ -60,7 +60,8 @@ pub(super) async fn start(
     let native = format!("manual__{}", now.strftime("%Y-%m-%dT%H%M%S.%6f"));
     let mut body = json!({"dag_run_id": native, "conf": conf});
     if api.generation() == Generation::Three {
-        body["logical_date"] = Value::Null;
+        // Without one, a scheduled run would not see that this one is older.
+        body["logical_date"] = json!(now.to_string());
     }
     let url = api.path(&["dags", dag_id, "dagRuns"]);
     let answer = api.request(Method::POST, url, Some(&body), about).await?;
