@@ -4,11 +4,12 @@
 //!
 //! - [`profile`] reads `flowc.toml`; what it lets through holds no character that an orchestrator's templating knows.
 //! - [`capabilities`] says what a target refuses, by code and place.
-//! - [`kubernetes`] reads what a step asks of its pod.
+//! - [`asked`] reads the arguments of `@batch` and `@kubernetes`, [`kubernetes`] all that a step asks of its pod.
 //! - [`names`] makes names legal without ever depending on their neighbours.
 //! - [`project`] decides on which branch of its project a flow is deployed.
 //! - [`package`] gives the code package its one identity.
 
+pub mod asked;
 pub mod capabilities;
 #[cfg(feature = "deploy")]
 pub mod deploy;

@@ -3,14 +3,17 @@
 //! The step's name comes through Batch's own parameter substitution (`Ref::step`), so steps of one shape share a definition.
 //! The definition's name holds the digest of its content: a name always means the same container, and deploying twice changes nothing.
 
-use flowc_core::diag::{Code, Diagnostic, Diagnostics};
-use flowc_core::ir::flow::Literal;
+use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::{Plan, PlanStep};
 use flowc_protocol::{PROTOCOL, environment};
 use flowc_target::{Options, profile, sha256_hex};
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
+use crate::batch::{self, Batch};
+use crate::definition::{
+    ContainerProperties, JobDefinition, LinuxParameters, OnExit, Requirement, RetryStrategy,
+    Timeout, Tmpfs, Variable,
+};
 use crate::names::{Place, job_definition_prefix};
 
 /// Hex digits of the digest in a job definition's name.
@@ -22,99 +25,11 @@ const TIMEOUT_MIN_S: u32 = 60;
 /// The orchestrator's limit lies this far behind the author's: the harness interrupts at T, the shim kills at T + 30.
 const TIMEOUT_MARGIN_S: u32 = 60;
 
+/// What `current.tempdir` looks at.
+const TEMPDIR: &str = "METAFLOW_TEMPDIR";
+
 /// Attempts of one job: losses of a container before user code starts are retried 3 times (DESIGN §4).
 const ATTEMPTS: u32 = 4;
-
-/// `RegisterJobDefinition`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct JobDefinition {
-    #[serde(rename = "jobDefinitionName")]
-    pub(crate) name: String,
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) container_properties: ContainerProperties,
-    pub(crate) retry_strategy: RetryStrategy,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout: Option<Timeout>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub(crate) tags: IndexMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) propagate_tags: Option<bool>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ContainerProperties {
-    pub(crate) image: String,
-    pub(crate) command: Vec<String>,
-    pub(crate) job_role_arn: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) execution_role_arn: Option<String>,
-    pub(crate) resource_requirements: Vec<Requirement>,
-    pub(crate) environment: Vec<Variable>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) linux_parameters: Option<LinuxParameters>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Requirement {
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) value: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Variable {
-    pub(crate) name: String,
-    pub(crate) value: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct LinuxParameters {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) shared_memory_size: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) max_swap: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) swappiness: Option<i64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct RetryStrategy {
-    pub(crate) attempts: u32,
-    pub(crate) evaluate_on_exit: Vec<OnExit>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OnExit {
-    #[serde(
-        default,
-        rename = "onExitCode",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(crate) exit_code: Option<String>,
-    #[serde(
-        default,
-        rename = "onStatusReason",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(crate) status_reason: Option<String>,
-    #[serde(default, rename = "onReason", skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    pub(crate) action: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Timeout {
-    pub(crate) attempt_duration_seconds: u32,
-}
 
 /// The definitions needed so far, by name.
 pub(crate) struct JobDefinitions<'a> {
@@ -154,16 +69,16 @@ impl<'a> JobDefinitions<'a> {
     }
 
     fn definition(&mut self, step: &PlanStep) -> JobDefinition {
-        let profile = &self.options.profile;
-        let tags: IndexMap<_, _> = profile
-            .labels
-            .iter()
+        let batch = batch::read(step, &mut self.found);
+        let labels = self.options.profile.labels.iter();
+        let mut tags: IndexMap<_, _> = labels
             .map(|(name, value)| (name.clone(), value.value.clone()))
             .collect();
+        tags.extend(batch.tags.clone());
         JobDefinition {
             name: String::new(),
             kind: "container".to_owned(),
-            container_properties: self.container(step),
+            container_properties: self.container(step, batch),
             retry_strategy: retry_strategy(),
             timeout: step.longest_s().map(|seconds| Timeout {
                 attempt_duration_seconds: seconds
@@ -175,33 +90,39 @@ impl<'a> JobDefinitions<'a> {
         }
     }
 
-    fn container(&mut self, step: &PlanStep) -> ContainerProperties {
+    fn container(&mut self, step: &PlanStep, batch: Batch) -> ContainerProperties {
         let profile = &self.options.profile;
         let aws = &profile.step_functions;
-        let image = self.text(step, "image", profile::is_image);
-        let job_role = self.text(step, "iam_role", profile::is_role_arn);
-        let execution_role = self.text(step, "execution_role", profile::is_role_arn);
         let default_image = aws.image.as_ref().unwrap_or(&profile.image);
         let own_role = || self.place.role(self.plan, "job");
         let profile_role =
             |role: &Option<profile::Setting<String>>| role.as_ref().map(|role| role.value.clone());
+        let environment = self.environment(&batch);
+        let linux_parameters = linux_parameters(step, &batch);
         ContainerProperties {
-            image: image.unwrap_or_else(|| default_image.value.clone()),
+            image: batch.image.unwrap_or_else(|| default_image.value.clone()),
             command: ["/flowc-shim", "step", "Ref::step"]
                 .map(str::to_owned)
                 .into(),
-            job_role_arn: job_role
+            job_role_arn: batch
+                .iam_role
                 .or_else(|| profile_role(&aws.job_role))
                 .unwrap_or_else(own_role),
-            execution_role_arn: execution_role.or_else(|| profile_role(&aws.execution_role)),
+            execution_role_arn: batch
+                .execution_role
+                .or_else(|| profile_role(&aws.execution_role)),
             resource_requirements: requirements(step),
-            environment: self.environment(),
-            linux_parameters: linux_parameters(step),
+            environment,
+            linux_parameters,
+            volumes: batch.volumes,
+            mount_points: batch.mount_points,
+            log_configuration: batch.log,
+            privileged: batch.privileged.then_some(true),
         }
     }
 
     /// What is the same for every task of the flow; what differs is set by the states.
-    fn environment(&self) -> Vec<Variable> {
+    fn environment(&self, batch: &Batch) -> Vec<Variable> {
         let profile = &self.options.profile;
         let own = [
             (environment::STORE, profile.store.value.clone()),
@@ -212,37 +133,22 @@ impl<'a> JobDefinitions<'a> {
             .env
             .iter()
             .map(|(name, value)| (name.as_str(), value.value.clone()));
+        let tempdir = batch.tmpfs.as_ref().filter(|tmpfs| tmpfs.is_tempdir);
+        let asked = [
+            (environment::PYTHON, batch.executable.clone()),
+            (TEMPDIR, tempdir.map(|tmpfs| tmpfs.path.clone())),
+        ];
+        let asked = asked
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
         own.into_iter()
             .chain(given)
+            .chain(asked)
             .map(|(name, value)| Variable {
                 name: name.to_owned(),
                 value,
             })
             .collect()
-    }
-
-    /// A text of `@batch`, if it is one that Batch takes as it stands.
-    fn text(&mut self, step: &PlanStep, name: &str, holds: fn(&str) -> bool) -> Option<String> {
-        let (value, span) = step.batch.as_ref()?.values.get(name)?;
-        let Literal::Str(text) = value else {
-            return None;
-        };
-        if holds(text) {
-            return Some(text.clone());
-        }
-        let message = format!("step-functions cannot use this `{name}` of `@batch`");
-        self.found.push(Diagnostic::error(
-            Code::FC0308,
-            message,
-            *span,
-            "not of the form that Batch takes",
-        ));
-        None
-    }
-
-    /// The queue that a step names itself.
-    pub(crate) fn queue(&mut self, step: &PlanStep) -> Option<String> {
-        self.text(step, "queue", profile::is_job_queue)
     }
 }
 
@@ -296,18 +202,18 @@ fn requirements(step: &PlanStep) -> Vec<Requirement> {
     list
 }
 
-fn linux_parameters(step: &PlanStep) -> Option<LinuxParameters> {
-    let number = |name: &str| match step.batch.as_ref()?.values.get(name)? {
-        (Literal::Int(number), _) => Some(*number),
-        _ => None,
-    };
+fn linux_parameters(step: &PlanStep, batch: &Batch) -> Option<LinuxParameters> {
+    let tmpfs = batch.tmpfs.iter().map(|tmpfs| Tmpfs {
+        container_path: tmpfs.path.clone(),
+        size: tmpfs.size_mib,
+        mount_options: vec!["defaults".to_owned()],
+    });
     let parameters = LinuxParameters {
         shared_memory_size: step.resources.shared_memory_mib,
-        max_swap: number("max_swap"),
-        swappiness: number("swappiness"),
+        max_swap: batch.max_swap,
+        swappiness: batch.swappiness,
+        devices: batch.devices.clone(),
+        tmpfs: tmpfs.collect(),
     };
-    let given = parameters.shared_memory_size.is_some()
-        || parameters.max_swap.is_some()
-        || parameters.swappiness.is_some();
-    given.then_some(parameters)
+    (parameters != LinuxParameters::default()).then_some(parameters)
 }

@@ -12,10 +12,12 @@
 //! What flows through the machine is `{"run": …}`, inside a foreach also `"index"`; it never grows with the width of a fan-out.
 //! Steps of the same shape share a job definition, which is named by the digest of its content.
 //!
-//! Not mapped: `@kubernetes`, scratch disk, and attributes of `@batch` outside [`CAPABILITIES`]; each is refused by FC0302.
+//! Not mapped: `@kubernetes`, scratch disk, and of `@batch` the storage that only Fargate gives; each is refused by FC0302.
 //! A schedule that fires on either of two kinds of days has no AWS form and is refused by FC0308.
 
 mod asl;
+mod batch;
+mod definition;
 #[cfg(feature = "deploy")]
 pub mod deploy;
 mod emit;
@@ -50,14 +52,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     schedule: true,
     gpu: true,
     shared_memory: true,
-    batch: Decorator::Mapped(&[
-        "image",
-        "queue",
-        "iam_role",
-        "execution_role",
-        "max_swap",
-        "swappiness",
-    ]),
+    batch: Decorator::Mapped(batch::ATTRIBUTES),
     kubernetes: Decorator::Refused {
         instead: "use `@batch`, or `@resources`, which every target understands",
     },

@@ -246,7 +246,7 @@ impl States<'_> {
             });
         }
         let default_queue = &self.options.profile.step_functions.job_queue;
-        let own_queue = self.jobs.queue(step);
+        let own_queue = crate::batch::queue(step, &mut self.jobs.found);
         self.queues.extend(own_queue.clone());
         let request = SubmitJob {
             job_name: names::job_name(self.plan, &step.name),

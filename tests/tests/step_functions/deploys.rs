@@ -7,7 +7,7 @@ use super::world::{World, shared};
 
 fn flow(class: &str, body: &str) -> String {
     format!(
-        "from metaflow import FlowSpec, Parameter, schedule, step, timeout\n\n\n{body}\n\n\nif __name__ == '__main__':\n    {class}()\n"
+        "from metaflow import FlowSpec, Parameter, batch, schedule, step, timeout\n\n\n{body}\n\n\nif __name__ == '__main__':\n    {class}()\n"
     )
 }
 
@@ -29,14 +29,19 @@ fn told(changes: &[String]) -> Vec<String> {
 
 #[test]
 fn a_second_deployment_changes_nothing() {
+    // Batch gives back all that it was asked for in the words in which flowc compares it.
+    let job = "    @batch(inferentia=1, efa=1, host_volumes='/data', efs_volumes='fs-0123abcd:/shared', use_tmpfs=True, \
+               max_swap=10, aws_batch_tags={'step': 'first'}, log_options='awslogs-group:/jobs', privileged=True)\n    @step\n";
+    let text = small("TwiceFlow", "@schedule(daily=True)", "self.x = 1");
     let world = World::new(
         shared(),
-        &small("TwiceFlow", "@schedule(daily=True)", "self.x = 1"),
+        &text.replacen("    @step\n", job, 1),
         "labels = {team = \"data\"}",
     );
     assert_eq!(
         told(&world.deploy()),
         [
+            "create job definition",
             "create job definition",
             "create state machine TwiceFlow",
             "create alias TwiceFlow:live",
@@ -68,7 +73,7 @@ fn a_second_deployment_changes_nothing() {
         again.iter().all(|change| change.starts_with("keep ")),
         "{again:?}"
     );
-    assert_eq!(again.len(), 4);
+    assert_eq!(again.len(), 5);
     assert_eq!(writes(&world), before);
     let output = world
         .flowc(&["deploy", "flow.py", "--target", "step-functions"])

@@ -10,6 +10,7 @@ mod rules;
 use flowc_core::source::Span;
 use indexmap::IndexMap;
 
+use crate::asked::Tmpfs;
 use crate::profile::ImagePullPolicy;
 
 pub use read::read;
@@ -95,17 +96,6 @@ pub struct Toleration {
     pub effect: Option<String>,
     /// How long a pod stays on a node that gets the taint.
     pub seconds: Option<i64>,
-}
-
-/// A file system in memory, which counts as the container's memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tmpfs {
-    /// Size, MiB.
-    pub size_mib: u32,
-    /// Where it is mounted.
-    pub path: String,
-    /// Whether it is `current.tempdir`.
-    pub is_tempdir: bool,
 }
 
 /// A `PersistentVolumeClaim` of the pod's namespace.

@@ -3,19 +3,16 @@
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::PlanStep;
-use flowc_core::source::Span;
 use indexmap::IndexMap;
 
-use super::rules::{is_extended_resource, is_mount_path};
-use super::{Claim, Pod, Security, Tmpfs, Toleration};
+use super::rules::is_extended_resource;
+use super::{Claim, Pod, Security, Toleration};
+use crate::asked::{Asked, is_mount_path, whole};
 use crate::literal::as_text;
 use crate::profile::{self, ImagePullPolicy};
 
 /// Label by which Metaflow's `compute_pool` selects nodes (`kubernetes_decorator.py`, `init`, read at 2.19.39).
 const COMPUTE_POOL: &str = "outerbounds.co/compute-pool";
-
-/// Where Metaflow mounts a file system in memory.
-const TMPFS_PATH: &str = "/metaflow_temp";
 
 /// Where shared memory is mounted.
 const SHARED_MEMORY: &str = "/dev/shm";
@@ -27,33 +24,41 @@ const ID_MAX: i64 = 0x7fff_ffff;
 pub fn read(step: &PlanStep, target: &'static str, found: &mut Diagnostics) -> Pod {
     let mut reader = Reader {
         step,
-        target,
-        found,
+        asked: Asked::new("kubernetes", step, target, found),
     };
     let mut pod = Pod {
         image: reader.checked("image", profile::is_image),
         image_pull_policy: reader
+            .asked
             .text("image_pull_policy")
             .and_then(|word| ImagePullPolicy::parse(&word)),
         image_pull_secrets: reader.names("image_pull_secrets"),
         service_account: reader.checked("service_account", profile::is_object_name),
         secrets: reader.names("secrets"),
-        namespace: reader.text("namespace").zip(reader.span("namespace")),
+        namespace: reader
+            .asked
+            .text("namespace")
+            .zip(reader.asked.span("namespace")),
         node_selector: reader.node_selector(),
         tolerations: reader.tolerations(),
         labels: reader.labels("labels"),
         annotations: reader.annotations(),
         gpu_vendor: reader
+            .asked
             .text("gpu_vendor")
             .map(|vendor| vendor.to_ascii_lowercase()),
         is_guaranteed: reader
+            .asked
             .text("qos")
             .is_some_and(|qos| qos.eq_ignore_ascii_case("guaranteed")),
         extended_resources: reader.extended_resources(),
-        tmpfs: reader.tmpfs(),
+        tmpfs: reader.asked.tmpfs(step.resources.memory_mib),
         claims: reader.claims(),
-        port: reader.whole("port").and_then(|port| port.try_into().ok()),
-        executable: reader.text("executable"),
+        port: reader
+            .asked
+            .whole("port")
+            .and_then(|port| port.try_into().ok()),
+        executable: reader.asked.text("executable"),
         security: reader.security(),
     };
     if let Some(pool) = reader.checked("compute_pool", profile::is_label_value) {
@@ -66,80 +71,31 @@ pub fn read(step: &PlanStep, target: &'static str, found: &mut Diagnostics) -> P
 
 struct Reader<'a> {
     step: &'a PlanStep,
-    target: &'static str,
-    found: &'a mut Diagnostics,
+    asked: Asked<'a>,
 }
 
-impl<'a> Reader<'a> {
-    fn value(&self, name: &str) -> Option<&'a Literal> {
-        let (value, _) = self.step.kubernetes.as_ref()?.values.get(name)?;
-        (*value != Literal::None).then_some(value)
-    }
-
-    fn span(&self, name: &str) -> Option<Span> {
-        let (_, span) = self.step.kubernetes.as_ref()?.values.get(name)?;
-        Some(*span)
-    }
-
-    fn refuse(&mut self, name: &str, label: &str) {
-        let message = format!("{} cannot use this `{name}` of `@kubernetes`", self.target);
-        let span = self.span(name).unwrap_or(self.step.span);
-        let finding = Diagnostic::error(Code::FC0308, message, span, label);
-        self.found.push(finding);
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        as_text(self.value(name)?).map(str::to_owned)
-    }
-
+impl Reader<'_> {
     /// A text that must be of a certain form.
     fn checked(&mut self, name: &str, holds: fn(&str) -> bool) -> Option<String> {
-        let text = self.text(name)?;
-        if holds(&text) {
-            return Some(text);
-        }
-        self.refuse(name, "not of the form that Kubernetes takes");
-        None
-    }
-
-    /// A whole number, which Metaflow takes as a text too.
-    fn whole(&self, name: &str) -> Option<i64> {
-        whole(self.value(name)?)
-    }
-
-    fn flag(&self, name: &str) -> Option<bool> {
-        if let Literal::Bool(value) = self.value(name)? {
-            Some(*value)
-        } else {
-            None
-        }
-    }
-
-    /// One text or a list of texts.
-    fn texts(&self, name: &str) -> Vec<String> {
-        let list = match self.value(name) {
-            Some(Literal::List(items)) => items.as_slice(),
-            Some(one) => std::slice::from_ref(one),
-            None => &[],
-        };
-        list.iter().filter_map(as_text).map(str::to_owned).collect()
+        let label = "not of the form that Kubernetes takes";
+        self.asked.checked(name, holds, label)
     }
 
     /// Names of objects.
     fn names(&mut self, name: &str) -> Vec<String> {
-        let names = self.texts(name);
+        let names = self.asked.texts(name);
         if !names.iter().all(|name| profile::is_object_name(name)) {
-            self.refuse(name, "not the name of a secret");
+            self.asked.refuse(name, "not the name of a secret");
         }
         names
     }
 
     /// `key=value` in a text, in a list of texts, or a dictionary.
     fn node_selector(&mut self) -> IndexMap<String, String> {
-        if let Some(Literal::Dict(_)) = self.value("node_selector") {
+        if let Some(Literal::Dict(_)) = self.asked.value("node_selector") {
             return self.labels("node_selector");
         }
-        let texts = self.texts("node_selector");
+        let texts = self.asked.texts("node_selector");
         let pairs = texts
             .iter()
             .flat_map(|text| text.split(','))
@@ -150,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 
     fn labels(&mut self, name: &str) -> IndexMap<String, String> {
-        let pairs = self.dictionary(name);
+        let pairs = self.asked.dictionary(name);
         self.legal_labels(name, pairs)
     }
 
@@ -163,42 +119,34 @@ impl<'a> Reader<'a> {
             profile::is_label_key(key) && profile::is_label_value(value)
         };
         if !pairs.iter().all(legal) {
-            self.refuse(name, "not labels of Kubernetes");
+            self.asked.refuse(name, "not labels of Kubernetes");
         }
         pairs
     }
 
     fn annotations(&mut self) -> IndexMap<String, String> {
-        let annotations = self.dictionary("annotations");
+        let annotations = self.asked.dictionary("annotations");
         if !annotations.keys().all(|key| profile::is_label_key(key)) {
-            self.refuse("annotations", "not names that Kubernetes takes");
+            self.asked
+                .refuse("annotations", "not names that Kubernetes takes");
         }
         annotations
     }
 
-    fn dictionary(&self, name: &str) -> IndexMap<String, String> {
-        let Some(Literal::Dict(members)) = self.value(name) else {
-            return IndexMap::new();
-        };
-        let texts = members
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), as_text(value)?.to_owned())));
-        texts.collect()
-    }
-
     fn tolerations(&mut self) -> Vec<Toleration> {
-        let Some(Literal::List(items)) = self.value("tolerations") else {
+        let Some(Literal::List(items)) = self.asked.value("tolerations") else {
             return Vec::new();
         };
         let tolerations: Option<Vec<Toleration>> = items.iter().map(toleration).collect();
         if tolerations.is_none() {
-            self.refuse("tolerations", "not tolerations of Kubernetes");
+            self.asked
+                .refuse("tolerations", "not tolerations of Kubernetes");
         }
         tolerations.unwrap_or_default()
     }
 
     fn extended_resources(&mut self) -> IndexMap<String, u64> {
-        let Some(Literal::Dict(members)) = self.value("extended_resources") else {
+        let Some(Literal::Dict(members)) = self.asked.value("extended_resources") else {
             return IndexMap::new();
         };
         let amounts: Option<IndexMap<String, u64>> = members
@@ -210,37 +158,19 @@ impl<'a> Reader<'a> {
             .collect();
         if amounts.is_none() {
             let label = "not names with a domain, and whole numbers";
-            self.refuse("extended_resources", label);
+            self.asked.refuse("extended_resources", label);
         }
         amounts.unwrap_or_default()
     }
 
-    /// As in Metaflow a size is enough, and half of the memory is the default.
-    fn tmpfs(&mut self) -> Option<Tmpfs> {
-        let size = self
-            .whole("tmpfs_size")
-            .and_then(|size| size.try_into().ok());
-        if size.is_none() && self.flag("use_tmpfs") != Some(true) {
-            return None;
-        }
-        let path = match self.value("tmpfs_path") {
-            Some(_) => self.checked("tmpfs_path", is_mount_path)?,
-            None => TMPFS_PATH.to_owned(),
-        };
-        Some(Tmpfs {
-            size_mib: size.unwrap_or(self.step.resources.memory_mib / 2),
-            path,
-            is_tempdir: self.flag("tmpfs_tempdir") != Some(false),
-        })
-    }
-
     fn claims(&mut self) -> Vec<Claim> {
-        let claims = self.dictionary("persistent_volume_claims");
+        let claims = self.asked.dictionary("persistent_volume_claims");
         if !claims.keys().all(|name| profile::is_object_name(name)) {
-            self.refuse("persistent_volume_claims", "not names of claims");
+            self.asked
+                .refuse("persistent_volume_claims", "not names of claims");
         } else if !claims.values().all(|path| is_mount_path(path)) {
             let label = "not folders on which a volume can be mounted";
-            self.refuse("persistent_volume_claims", label);
+            self.asked.refuse("persistent_volume_claims", label);
         }
         claims
             .into_iter()
@@ -249,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 
     fn security(&mut self) -> Security {
-        let Some(Literal::Dict(members)) = self.value("security_context") else {
+        let Some(Literal::Dict(members)) = self.asked.value("security_context") else {
             return Security::default();
         };
         let mut security = Security::default();
@@ -280,19 +210,19 @@ impl<'a> Reader<'a> {
             if !is_read {
                 let message = format!(
                     "{} cannot use `{key}` in `security_context` of `@kubernetes`",
-                    self.target
+                    self.asked.target
                 );
-                let span = self.span("security_context").unwrap_or(self.step.span);
+                let span = self.asked.place("security_context");
                 let finding = Diagnostic::error(Code::FC0308, message, span, "in this dictionary");
-                self.found.push(finding.help("give `privileged`, `allow_privilege_escalation`, `run_as_non_root` as `True` or `False`, `run_as_user`, `run_as_group` as ids"));
+                self.asked.found.push(finding.help("give `privileged`, `allow_privilege_escalation`, `run_as_non_root` as `True` or `False`, `run_as_user`, `run_as_group` as ids"));
             }
         }
         if security.privileged == Some(true) && security.allow_privilege_escalation == Some(false) {
             let label = "a privileged container may always gain rights";
-            self.refuse("security_context", label);
+            self.asked.refuse("security_context", label);
         }
         if security.run_as_user == Some(0) && security.run_as_non_root == Some(true) {
-            self.refuse("security_context", "user 0 is root");
+            self.asked.refuse("security_context", "user 0 is root");
         }
         security
     }
@@ -303,7 +233,8 @@ impl<'a> Reader<'a> {
         let mut taken: Vec<&str> = shared.map(|_| SHARED_MEMORY).into_iter().collect();
         if let Some(tmpfs) = &pod.tmpfs {
             if taken.contains(&tmpfs.path.trim_end_matches('/')) {
-                self.refuse("tmpfs_path", "shared memory is mounted there");
+                self.asked
+                    .refuse("tmpfs_path", "shared memory is mounted there");
             }
             taken.push(tmpfs.path.trim_end_matches('/'));
         }
@@ -311,7 +242,7 @@ impl<'a> Reader<'a> {
             let path = claim.path.trim_end_matches('/');
             if taken.contains(&path) {
                 let label = "another volume is mounted on one of these folders";
-                self.refuse("persistent_volume_claims", label);
+                self.asked.refuse("persistent_volume_claims", label);
             }
             taken.push(path);
         }
@@ -320,23 +251,19 @@ impl<'a> Reader<'a> {
     /// The workers of a gang wait that long for the address of the first; there are no gangs yet, and Metaflow too uses it only there.
     fn gangs_only(&mut self) {
         let name = "hostname_resolution_timeout";
-        if self.value(name).is_none() {
+        if self.asked.value(name).is_none() {
             return;
         }
-        let message = format!("{} does not support `{name}` of `@kubernetes`", self.target);
-        let span = self.span(name).unwrap_or(self.step.span);
-        self.found.push(
+        let message = format!(
+            "{} does not support `{name}` of `@kubernetes`",
+            self.asked.target
+        );
+        let span = self.asked.place(name);
+        self.asked.found.push(
             Diagnostic::error(Code::FC0302, message, span, "not supported")
                 .help("remove it: it matters for the steps of a `num_parallel` only"),
         );
     }
-}
-
-fn whole(value: &Literal) -> Option<i64> {
-    if let Literal::Int(number) = value {
-        return Some(*number);
-    }
-    as_text(value)?.trim().parse().ok()
 }
 
 /// Keys as in Kubernetes' Python client, which is what Metaflow takes; combinations as the API server takes them (`ValidateTolerations`).

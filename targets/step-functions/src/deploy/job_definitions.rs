@@ -5,13 +5,11 @@ use flowc_target::deploy::{Action, Change, DeployError};
 use indexmap::IndexMap;
 
 use super::clients::Clients;
+use super::containers::{self, to_container, to_i32};
 use super::errors::{Request, explain};
 use super::wanted::Wanted;
 use super::{change, kind};
-use crate::jobs::{
-    ContainerProperties, JobDefinition, LinuxParameters, OnExit, Requirement, RetryStrategy,
-    Timeout, Variable,
-};
+use crate::definition::{JobDefinition, OnExit, RetryStrategy, Timeout};
 
 /// What registering would do for each definition of the bundle.
 pub(super) async fn changes(
@@ -155,43 +153,6 @@ fn normal(mut definition: JobDefinition) -> JobDefinition {
     definition
 }
 
-fn to_container(container: &ContainerProperties) -> types::ContainerProperties {
-    let requirement = |requirement: &Requirement| {
-        types::ResourceRequirement::builder()
-            .r#type(types::ResourceType::from(requirement.kind.as_str()))
-            .value(&requirement.value)
-            .build()
-    };
-    let variable = |variable: &Variable| {
-        types::KeyValuePair::builder()
-            .name(&variable.name)
-            .value(&variable.value)
-            .build()
-    };
-    let linux = |linux: &LinuxParameters| {
-        types::LinuxParameters::builder()
-            .set_shared_memory_size(linux.shared_memory_size.map(to_i32))
-            .set_max_swap(linux.max_swap.map(to_i32))
-            .set_swappiness(linux.swappiness.map(to_i32))
-            .build()
-    };
-    types::ContainerProperties::builder()
-        .image(&container.image)
-        .set_command(Some(container.command.clone()))
-        .job_role_arn(&container.job_role_arn)
-        .set_execution_role_arn(container.execution_role_arn.clone())
-        .set_resource_requirements(Some(
-            container
-                .resource_requirements
-                .iter()
-                .map(requirement)
-                .collect(),
-        ))
-        .set_environment(Some(container.environment.iter().map(variable).collect()))
-        .set_linux_parameters(container.linux_parameters.as_ref().map(linux))
-        .build()
-}
-
 fn to_retry_strategy(strategy: &RetryStrategy) -> types::RetryStrategy {
     let entry = |entry: &OnExit| {
         types::EvaluateOnExit::builder()
@@ -207,52 +168,14 @@ fn to_retry_strategy(strategy: &RetryStrategy) -> types::RetryStrategy {
         .build()
 }
 
-/// Numbers of the bundle come from checked attributes and are far below this type's limit.
-fn to_i32(number: impl TryInto<i32>) -> i32 {
-    number.try_into().unwrap_or(i32::MAX)
-}
-
 /// `None` if it is not of the form that flowc writes.
 fn from_live(live: &types::JobDefinition) -> Option<JobDefinition> {
     let container = live.container_properties()?;
     let retry = live.retry_strategy()?;
-    let linux = |linux: &types::LinuxParameters| LinuxParameters {
-        shared_memory_size: linux
-            .shared_memory_size()
-            .and_then(|size| size.try_into().ok()),
-        max_swap: linux.max_swap().map(i64::from),
-        swappiness: linux.swappiness().map(i64::from),
-    };
     Some(JobDefinition {
         name: live.job_definition_name()?.to_owned(),
         kind: live.r#type()?.to_owned(),
-        container_properties: ContainerProperties {
-            image: container.image()?.to_owned(),
-            command: container.command().to_vec(),
-            job_role_arn: container.job_role_arn()?.to_owned(),
-            execution_role_arn: container.execution_role_arn().map(str::to_owned),
-            resource_requirements: container
-                .resource_requirements()
-                .iter()
-                .map(|requirement| {
-                    Some(Requirement {
-                        kind: requirement.r#type()?.as_str().to_owned(),
-                        value: requirement.value()?.to_owned(),
-                    })
-                })
-                .collect::<Option<_>>()?,
-            environment: container
-                .environment()
-                .iter()
-                .map(|variable| {
-                    Some(Variable {
-                        name: variable.name()?.to_owned(),
-                        value: variable.value().unwrap_or_default().to_owned(),
-                    })
-                })
-                .collect::<Option<_>>()?,
-            linux_parameters: container.linux_parameters().map(linux),
-        },
+        container_properties: containers::from_live(container)?,
         retry_strategy: RetryStrategy {
             attempts: retry.attempts()?.try_into().ok()?,
             evaluate_on_exit: retry

@@ -18,6 +18,7 @@
 
 mod clients;
 mod compare;
+mod containers;
 mod errors;
 mod history;
 mod job_definitions;

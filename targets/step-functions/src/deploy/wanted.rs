@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::jobs::JobDefinition;
+use crate::definition::JobDefinition;
 use crate::names::{self, Place};
 use crate::schedule::ScheduleRequest;
 
