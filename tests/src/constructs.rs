@@ -141,4 +141,28 @@ pub const CONSTRUCTS: &[Construct] = &[
         arguments: &[],
         resume_from: "divide",
     },
+    Construct {
+        name: "random_one",
+        shelf: "tests/flows",
+        class: "RandomOneFlow",
+        what: "made at random: splits, foreaches, switches and loops in each other",
+        arguments: &[],
+        resume_from: "end",
+    },
+    Construct {
+        name: "random_two",
+        shelf: "tests/flows",
+        class: "RandomTwoFlow",
+        what: "likewise",
+        arguments: &[],
+        resume_from: "end",
+    },
+    Construct {
+        name: "random_three",
+        shelf: "tests/flows",
+        class: "RandomThreeFlow",
+        what: "likewise",
+        arguments: &[],
+        resume_from: "end",
+    },
 ];

@@ -76,6 +76,13 @@ const EXAMPLES: &[Case] = &[
         succeeds: true,
     },
     Case {
+        name: "grid",
+        shelf: "tests/tests/equivalence",
+        class: "GridFlow",
+        parameters: &[],
+        succeeds: true,
+    },
+    Case {
         name: "troubles",
         shelf: "tests/tests/equivalence",
         class: "TroublesFlow",

@@ -20,8 +20,6 @@ use std::process::Command;
 use flowc_tests::constructs::{CONSTRUCTS, Construct};
 use flowc_tests::matrix;
 use flowc_tests::{flowc, metaflow_python, output, repo_root, report, run};
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Case, Random};
@@ -149,42 +147,6 @@ fn constructs_leave_the_same_artifacts() {
     table.finish("Constructs run by Metaflow and by flowc");
     matrix::agree("resume", &resumed);
     matrix::agree("as Metaflow", &shown);
-}
-
-/// Random flows that are run; each takes Metaflow half a second for a task.
-const RANDOM_FLOWS: usize = 4;
-
-/// Steps and loops outside of foreaches and inside: flows in which more than that many run are left out.
-const STEPS_MAX: usize = 14;
-
-#[test]
-fn random_flows_leave_the_same_artifacts() {
-    let bed = Bed::new();
-    let mut table = Table::default();
-    let mut runner = TestRunner::deterministic();
-    let strategy = flows::sample_that_chooses();
-    let mut samples = std::iter::repeat_with(|| strategy.new_tree(&mut runner).unwrap().current());
-    let chooses = |lines: &[flows::Line]| lines.iter().any(|line| line.is_switch);
-    let wanted = samples
-        .by_ref()
-        .filter(|sample| (8..STEPS_MAX).contains(&sample.lines.len()) && chooses(&sample.lines));
-    for (number, sample) in wanted.take(RANDOM_FLOWS).enumerate() {
-        let class = ["OneFlow", "TwoFlow", "ThreeFlow", "FourFlow"][number];
-        let file = bed.root.path().join(format!("{class}.py"));
-        fs::write(&file, random::source(class, &sample.lines)).unwrap();
-        table.lines.push(sample.shape);
-        table.compare(
-            &bed,
-            &Case {
-                name: class,
-                file,
-                class,
-                arguments: &[],
-                random: Random::Free,
-            },
-        );
-    }
-    table.finish("Random flows run by Metaflow and by flowc");
 }
 
 #[test]

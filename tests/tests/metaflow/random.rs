@@ -1,13 +1,79 @@
-//! Random flows whose steps note how the run came to them.
+//! The fixed sample of random flows: they are among the constructs, so that every executor runs them.
 
-use crate::flows::{Line, file_of, transition};
+use std::fs;
+
+use flowc_tests::constructs::CONSTRUCTS;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use crate::flows::{self, Line, Sample, file_of, transition};
+
+/// Tasks that a flow of the sample makes, those of iterations not counted: each is a pod on three beds.
+const TASKS: std::ops::Range<usize> = 12..20;
+
+/// What the flows' folders and rows in the matrix begin with.
+const PREFIX: &str = "random_";
+
+/// `UPDATE_GOLDEN=1` writes the files, after a change of the generator.
+#[test]
+fn the_fixed_sample_is_what_the_generator_makes() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = flows::sample_that_chooses();
+    let mut samples = std::iter::repeat_with(|| strategy.new_tree(&mut runner).unwrap().current())
+        .filter(is_wanted);
+    let rows = CONSTRUCTS.iter().filter(|it| it.name.starts_with(PREFIX));
+    for row in rows {
+        let made = source(row.class, &samples.next().unwrap());
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(row.folder()).unwrap();
+            fs::write(row.file(), made).unwrap();
+        } else {
+            let kept = fs::read_to_string(row.file()).unwrap();
+            assert_eq!(
+                kept, made,
+                "{} is stale (UPDATE_GOLDEN=1 writes it)",
+                row.name
+            );
+        }
+    }
+}
+
+/// Flows that have everything that the language has to choose from: a split, a foreach, a switch and a loop.
+fn is_wanted(sample: &Sample) -> bool {
+    let lines = &sample.lines;
+    let is_loop = |line: &Line| line.targets.contains(&line.name);
+    let splits = |line: &Line| line.targets.len() > 1 && !line.is_switch;
+    TASKS.contains(&tasks(&sample.shape))
+        && lines.iter().any(splits)
+        && lines.iter().any(|line| line.is_foreach)
+        && lines.iter().any(|line| line.is_switch && !is_loop(line))
+        && lines.iter().any(is_loop)
+}
+
+/// The tasks of a shape, each foreach with two elements; what a switch passes by is counted as well.
+fn tasks(shape: &str) -> usize {
+    let (mut each, mut count) = (1, 0);
+    for word in shape
+        .replace(['(', ')', '|'], " ")
+        .replace('[', " [ ")
+        .replace(']', " ] ")
+        .split_whitespace()
+    {
+        match word {
+            "[" => each *= 2,
+            "]" => each /= 2,
+            _ => count += each,
+        }
+    }
+    count
+}
 
 /// The flow as a Python file that can be run: each step notes in `trail` the way that led to it, with the place in the
 /// foreaches around it. A foreach has two elements, a switch chooses by the length of the way, a loop goes round twice.
 ///
 /// Metaflow hands over the branches of a split in any order, so that a join sorts what they noted.
-pub(crate) fn source(class: &str, lines: &[Line]) -> String {
-    file_of(class, lines, |line| {
+fn source(class: &str, sample: &Sample) -> String {
+    let text = file_of(class, &sample.lines, |line| {
         let before = if line.is_join {
             "sorted(sum((one.trail for one in inputs), []))"
         } else if line.name == "start" {
@@ -33,5 +99,9 @@ pub(crate) fn source(class: &str, lines: &[Line]) -> String {
             body.push(transition(line));
         }
         body.join("\n        ")
-    })
+    });
+    format!(
+        "\"\"\"Made at random: {}.\n\nEach step notes the way that led to it.\n\"\"\"\n\n{text}",
+        sample.shape
+    )
 }
