@@ -39,6 +39,7 @@ const TOKENS: &[&str] = &[
     "inputs",
     "@step",
     "@step(start=True)",
+    "@parallel",
     "@retry(times=",
     "@catch(var=",
     "@project(name=",

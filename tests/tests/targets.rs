@@ -43,6 +43,27 @@ fn chain(steps: usize) -> String {
     text
 }
 
+const GANG: &str = "from metaflow import parallel
+
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.work, num_parallel=4)
+
+    @parallel
+    @step
+    def work(self):
+        self.next(self.gather)
+
+    @step
+    def gather(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+";
+
 const NESTED: &str = "class F(FlowSpec):
     @step
     def start(self):
@@ -136,9 +157,11 @@ fn refused(flow: &str, settings: &str, arguments: &[&str], expected: &[&str]) {
 fn constructs_that_a_target_cannot_do() {
     let computed = decorated("since = Parameter(\"since\", default=lambda context: \"x\")\n");
     let nested = format!("{HEAD}{NESTED}");
+    let gang = format!("{HEAD}{GANG}");
     for target in ["airflow", "argo", "step-functions"] {
         let arguments = &["--target", target];
         refused(&computed, "", arguments, &["FC0301 flow.py:5"]);
+        refused(&gang, "", arguments, &["FC0301 flow.py:9"]);
         let found = check(&nested, "", arguments);
         assert_eq!(
             (found.findings.len(), found.code),

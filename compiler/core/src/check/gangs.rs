@@ -101,14 +101,10 @@ fn check_entrance(
             mark.span,
             "nothing comes before it that could start a gang",
         );
-        let help = format!(
-            "start with a step that ends in `self.next(self.{name}, num_parallel=...)`, or remove `@parallel`"
-        );
-        diagnostics.push(
-            found
-                .label(graph.flow.steps[id].name.span, "the flow starts here")
-                .help(help),
-        );
+        let found = found
+            .label(graph.flow.steps[id].name.span, "the flow starts here")
+            .help("remove `@parallel`, or add a step before it that starts the gang by `num_parallel=...`");
+        diagnostics.push(found);
         return false;
     }
     let mut is_entered = true;

@@ -16,6 +16,16 @@ fn inputs(graph: &Graph, id: FlowStepId) -> Span {
     second.map_or(step.name.span, |argument| argument.span)
 }
 
+/// What a split is called.
+fn kind(graph: &Graph, split: FlowStepId) -> &'static str {
+    let next = graph.flow.steps[split].next.as_ref();
+    match next {
+        Some(next) if next.gang.is_some() => "gang",
+        Some(next) if next.foreach.is_some() => "foreach",
+        _ => "split",
+    }
+}
+
 pub(super) fn too_deep(graph: &Graph, id: FlowStepId) -> Diagnostic {
     let step = &graph.flow.steps[id];
     let span = step.next.as_ref().map_or(step.name.span, |next| next.span);
@@ -60,10 +70,11 @@ pub(super) fn never_joined(
     let (from, end) = (graph.name(edge.from), graph.name(end));
     let name = graph.name(split);
     let opened = graph.flow.steps[split].next.as_ref();
-    let (code, what) = if graph.is_foreach(split) {
-        (Code::FC0112, "foreach")
+    let what = kind(graph, split);
+    let code = if graph.is_foreach(split) {
+        Code::FC0112
     } else {
-        (Code::FC0116, "split")
+        Code::FC0116
     };
     let last = graph.flow.steps[edge.from].next.as_ref();
     let mut found = Diagnostic::error(
@@ -132,7 +143,8 @@ pub(super) fn unrelated(
         let from = graph.name(edge.from);
         let text = match split {
             Some(split) if graph.is_foreach(*split) => {
-                format!("`{from}` is inside the foreach of `{}`", graph.name(*split))
+                let what = kind(graph, *split);
+                format!("`{from}` is inside the {what} of `{}`", graph.name(*split))
             }
             Some(split) => format!("`{from}` is in a branch of `{}`", graph.name(*split)),
             None => format!("`{from}` is in no branch"),
@@ -150,11 +162,7 @@ pub(super) fn empty_branch(
 ) -> Diagnostic {
     let step = &graph.flow.steps[id];
     let (name, from) = (&step.name.value, graph.name(split));
-    let what = if graph.is_foreach(split) {
-        "foreach"
-    } else {
-        "split"
-    };
+    let what = kind(graph, split);
     let found = Diagnostic::error(
         Code::FC0120,
         format!("the {what} in `{from}` leads straight into the join `{name}`"),
