@@ -133,6 +133,7 @@ impl Claim<'_> {
             tags: &request.tags,
             username: &request.username,
             namespace: request.namespace.as_deref(),
+            client_namespace: request.client_namespace.as_deref(),
             project: manifest.project.as_ref().map(|name| {
                 let own = || format!("user.{}", request.username);
                 json!({"name": name, "branch": manifest.branch.clone().unwrap_or_else(own)})

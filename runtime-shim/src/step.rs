@@ -188,6 +188,7 @@ async fn prepare(
         tags: Arc::new([]),
         username: username(),
         namespace: None,
+        client_namespace: None,
     };
     Ok((store, request, launcher))
 }

@@ -51,8 +51,10 @@ pub struct TaskRequest {
     pub tags: Arc<[String]>,
     /// Who runs it, as Metaflow finds it.
     pub username: String,
-    /// `user:<name>` or `production:<token>`.
+    /// `user:<name>`, shown by `current.namespace`.
     pub namespace: Option<String>,
+    /// The namespace of Metaflow's client in user code, where it is not the client's own choice; empty for that of all.
+    pub client_namespace: Option<String>,
 }
 
 impl TaskRequest {

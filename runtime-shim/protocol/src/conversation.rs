@@ -191,6 +191,9 @@ pub struct Task<'a> {
     pub username: &'a str,
     /// Namespace of the run.
     pub namespace: Option<&'a str>,
+    /// Namespace of Metaflow's client in user code, empty for that of all; its own choice if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_namespace: Option<&'a str>,
     /// `@project`.
     pub project: Option<Value>,
     /// Where the harness writes spool files.

@@ -67,6 +67,7 @@ and, where the real package is not installed, `metaflow`.
 
 _ours = {}
 _real = None
+_namespace = None
 
 
 def install():
@@ -100,6 +101,14 @@ def _foreign(name):
     if name in flowc.LAZY:
         return getattr(flowc, name)
     return getattr(_load(name), name)
+
+
+def use_namespace(namespace):
+    """The namespace of the real package's client, now or once it is loaded; an empty one is that of all."""
+    global _namespace
+    _namespace = namespace
+    if _real is not None:
+        _real.namespace(namespace)
 
 
 def install_configs(module):
@@ -175,4 +184,6 @@ def _load(wanted):
     _real = real
     importlib.import_module("metaflow.user_configs.config_parameters")
     _share_configs(importlib.import_module("flowc.configs"))
+    if _namespace is not None:
+        real.namespace(_namespace)
     return real

@@ -2,7 +2,7 @@
 
 import sys
 
-from . import flowspec, parameters, persist, transitions
+from . import flowspec, modules, parameters, persist, transitions
 from .current import current
 from .exceptions import (
     FailureHandledByCatch,
@@ -223,6 +223,8 @@ class Runner:
         if task.get("gang"):
             values["is_parallel"] = True
         current._fill(values, lambda: flow._graph_info, lambda: flowspec.has_gangs(type(flow)))
+        if task.get("client_namespace") is not None:
+            modules.use_namespace(task["client_namespace"])
 
     def _call(self, flow, body, arguments, outcome):
         task = self.task

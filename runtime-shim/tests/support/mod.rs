@@ -170,6 +170,7 @@ impl Bed {
             tags: Arc::new([]),
             username: "ann".to_owned(),
             namespace: None,
+            client_namespace: None,
         }
     }
 

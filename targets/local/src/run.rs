@@ -48,6 +48,8 @@ pub struct RunRequest {
     pub tags: Vec<String>,
     /// Who runs it.
     pub user: String,
+    /// The namespace of Metaflow's client in user code; empty for that of all, the user's if absent.
+    pub namespace: Option<String>,
     /// The Python interpreter.
     pub python: PathBuf,
     /// How tasks get their process.
@@ -184,6 +186,7 @@ pub async fn run(
         origin_run,
         tags: request.tags.clone().into(),
         namespace: Some(format!("user:{}", request.user)),
+        client_namespace: request.namespace.clone(),
         username: request.user.clone(),
     };
     let runner = Arc::new(Tasks {

@@ -269,7 +269,9 @@ class F(FlowSpec):
     @step
     def end(self):
         names = ['project_name', 'branch_name', 'is_user_branch', 'is_production', 'project_flow_name']
-        self.place = [getattr(current, name) for name in names]";
+        self.place = [getattr(current, name) for name in names]
+        from metaflow import get_namespace
+        self.place += [current.namespace, get_namespace()]";
 
 const TELL_PROJECT: &str = "
 from metaflow import Flow, namespace
@@ -281,24 +283,43 @@ print(sorted(name for name in run['end'].task.metadata_dict if 'project' in name
 ";
 
 #[test]
-fn projects_and_branches_are_those_of_metaflow() {
-    let cases: [(&str, &[&str], &str); 4] = [
-        ("", &[], "user.ann"),
-        ("", &["--production"], "'prod'"),
-        ("", &["--branch", "next"], "test.next"),
-        (", branch='fix'", &["--production"], "prod.fix"),
+fn branches_and_namespaces_are_those_of_metaflow() {
+    // What the decorator says, options, and what is learnt.
+    let cases: [[&str; 4]; 4] = [
+        ["", "", "'user.ann'", "'user:ann', 'user:ann'"],
+        [
+            "",
+            "--production --namespace=user:bob",
+            "'prod'",
+            "'user:ann', 'user:bob'",
+        ],
+        [
+            "",
+            "--branch=next --namespace=",
+            "'test.next'",
+            "'user:ann', ''",
+        ],
+        [
+            ", branch='fix'",
+            "--production",
+            "'prod.fix'",
+            "'user:ann', 'user:ann'",
+        ],
     ];
-    let tell = |(written, options, branch): (&str, &[&str], &str)| {
+    let tell = |[written, options, branch, namespaces]: [&str; 4]| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        let (run, top): (Vec<&str>, Vec<&str>) =
+            options.iter().partition(|it| it.starts_with("--namespace"));
         let world = World::new(&PROJECT.replace("WRITTEN", written));
         let told = || output(&mut metaflow(&world, &["-c", TELL_PROJECT])).stdout;
-        world.runs(options);
+        world.runs(&options);
         let ours = told();
         std::fs::remove_dir_all(world.path().join(".metaflow")).unwrap();
-        let arguments = [&["flow.py", "--no-pylint"], options, &["run"]].concat();
+        let arguments = [&["flow.py", "--no-pylint"], &*top, &["run"], &*run].concat();
         let theirs = output(&mut metaflow(&world, &arguments));
         assert_eq!(theirs.code, Some(0), "{}", theirs.stderr);
         assert_eq!(ours, told(), "{written} {options:?}");
-        assert!(ours.contains(branch), "{ours}");
+        assert!(ours.contains(branch) && ours.contains(namespaces), "{ours}");
     };
     std::thread::scope(|scope| {
         let running = cases.map(|case| scope.spawn(move || tell(case)));

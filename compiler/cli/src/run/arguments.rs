@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
     pub(crate) tags: Vec<String>,
     /// `--branch` and `--production`
     pub(crate) branch: BranchChoice,
+    /// `--namespace`
+    pub(crate) namespace: Option<String>,
     /// `--run-id-file`
     pub(crate) run_id_file: Option<OsString>,
     /// `--store`
@@ -60,6 +62,12 @@ const MAX_NUM_SPLITS: OptionRow = (
 );
 
 const TAG: OptionRow = ("tag", Some("TAG"), "Tag of the run (repeatable)");
+
+const NAMESPACE: OptionRow = (
+    "namespace",
+    Some("TAG"),
+    "Runs that Metaflow's client finds in the steps: those with this tag, or all with --namespace= [default: your own]",
+);
 
 const RUN_ID_FILE: OptionRow = (
     "run-id-file",
@@ -111,6 +119,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     TAG,
     words::BRANCH,
     words::PRODUCTION,
+    NAMESPACE,
     RUN_ID_FILE,
     STORE,
     PYTHON,
@@ -133,6 +142,7 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     TAG,
     words::BRANCH,
     words::PRODUCTION,
+    NAMESPACE,
     RUN_ID_FILE,
     STORE,
     PYTHON,
@@ -172,6 +182,7 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
             "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
             "tag" => arguments.tags.push(text(name, value.as_deref())?),
             "branch" => arguments.branch.branch = Some(text(name, value.as_deref())?),
+            "namespace" => arguments.namespace = Some(text(name, value.as_deref())?),
             "production" => arguments.branch.production = true,
             "with" => arguments.attached.push(text(name, value.as_deref())?),
             "max-workers" => {
@@ -235,6 +246,9 @@ impl Arguments {
         }
         if let Some(branch) = &self.branch.branch {
             add("branch", branch.into());
+        }
+        if let Some(namespace) = &self.namespace {
+            add("namespace", namespace.into());
         }
         if let Some(workers) = self.max_workers {
             add("max-workers", workers.to_string().into());
@@ -313,11 +327,11 @@ mod tests {
     #[test]
     fn a_failed_run_says_how_to_resume_it() {
         let arguments =
-            parsed("f.py --alpha 3 --store s3://b/p --tag a --no-fork --production --branch b")
+            parsed("f.py --alpha 3 --store s3://b/p --tag a --no-fork --production --branch b --namespace=user:bob")
                 .unwrap();
         assert_eq!(
             arguments.to_resume("17", Some(500)),
-            "f.py --origin-run-id 17 --store s3://b/p --tag a --branch b --max-num-splits 500 --production --no-fork"
+            "f.py --origin-run-id 17 --store s3://b/p --tag a --branch b --namespace user:bob --max-num-splits 500 --production --no-fork"
         );
         let words = ["f.py", "train", "--origin-run-id=F/17"].map(OsString::from);
         let arguments = parse_resume(&words).unwrap();

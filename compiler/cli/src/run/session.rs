@@ -170,6 +170,7 @@ pub(crate) fn execute(
         manifest: Arc::new(manifest),
         store,
         user,
+        namespace: arguments.namespace.clone(),
         metadata: local.root,
         parameters: beginning.parameters,
         tags: arguments.tags.clone(),

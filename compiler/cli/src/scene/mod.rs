@@ -135,6 +135,7 @@ impl Scene {
             tags: Arc::new([]),
             username: subject.user.clone(),
             namespace: Some(format!("user:{}", subject.user)),
+            client_namespace: None,
         };
         let launcher = Interpreter {
             python: subject.python.clone(),
