@@ -93,6 +93,12 @@ impl Attempt<'_> {
             _ = stop.requested(Urgency::Soon) => return Ok((interrupted(), None)),
         };
         let (mut session, stdout, stderr, inputs) = ready;
+        if let Some(gang) = &self.request.gang
+            && gang.all_ready(&self.request.index).await.is_err()
+        {
+            session.dismiss();
+            return Ok((interrupted(), None));
+        }
         let last = last_attempt(self.step);
         let orchestrator_attempt = self.request.orchestrator_attempt;
         let start = commit::claim(self.store, &self.place, last, orchestrator_attempt).await;

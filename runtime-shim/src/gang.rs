@@ -17,6 +17,8 @@ pub struct Gang {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Nodes whose process is there, waiting for its task.
+    ready: BTreeSet<u32>,
     /// Nodes that have ended well.
     ended: BTreeSet<u32>,
     /// The node that failed first.
@@ -47,8 +49,31 @@ impl Gang {
     /// Records that a node ended well.
     pub fn ended(&self, index: &IndexPath) {
         self.state.send_modify(|state| {
+            // A node that had a result already never needed a process.
+            state.ready.insert(Self::node(index));
             state.ended.insert(Self::node(index));
         });
+    }
+
+    /// Waits until the processes of all nodes are there; an error if a node fails before.
+    ///
+    /// Only then are attempts claimed: so all nodes are in the same attempt, also if one fails at once.
+    pub(crate) async fn all_ready(&self, index: &IndexPath) -> Result<(), u32> {
+        self.state.send_modify(|state| {
+            state.ready.insert(Self::node(index));
+        });
+        let mut state = self.state.subscribe();
+        let all = self.nodes as usize;
+        let over = |state: &State| state.failed.is_some() || state.ready.len() == all;
+        // The sender lives as long as `self`.
+        let are_ready = state
+            .wait_for(over)
+            .await
+            .is_ok_and(|state| state.ready.len() == all);
+        match self.culprit().filter(|_| !are_ready) {
+            Some(node) => Err(node),
+            None => Ok(()),
+        }
     }
 
     /// Records that a node failed; only the first is remembered.
@@ -97,6 +122,21 @@ mod tests {
         gang.ended(&at(1));
         assert_eq!(gang.all_ended().now_or_never(), Some(Ok(())));
         assert_eq!(gang.broken().now_or_never(), None);
+    }
+
+    #[test]
+    fn no_node_begins_before_all_are_ready() {
+        let gang = Gang::new(3);
+        let at = |node: u32| IndexPath::from(vec![node]);
+        gang.ended(&at(2));
+        assert_eq!(gang.all_ready(&at(0)).now_or_never(), None);
+        assert_eq!(gang.all_ready(&at(1)).now_or_never(), Some(Ok(())));
+        // One that fails at once takes nothing back.
+        gang.failed(&at(1));
+        assert_eq!(gang.all_ready(&at(0)).now_or_never(), Some(Ok(())));
+        let gang = Gang::new(2);
+        gang.failed(&at(1));
+        assert_eq!(gang.all_ready(&at(0)).now_or_never(), Some(Err(1)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ class GangFlow(FlowSpec):
         self.folder = os.path.join(tempfile.gettempdir(), name)
         os.makedirs(self.folder, exist_ok=True)
         open(os.path.join(self.folder, str(here.node_index)), "w").close()
-        patience = time.monotonic() + 60
+        patience = time.monotonic() + 300
         while len(os.listdir(self.folder)) < here.num_nodes:
             if time.monotonic() > patience:
                 raise RuntimeError("the other nodes did not come")
