@@ -18,6 +18,7 @@ use crate::inputs::{self, Inputs};
 use crate::launch::{LaunchRequest, Launcher};
 use crate::logs::Log;
 use crate::outputs::Outputs;
+use crate::secrets::Hidden;
 use crate::session::Session;
 use crate::signals::{Stop, Urgency};
 use crate::store::Store;
@@ -57,6 +58,7 @@ pub(crate) async fn run(
             &request.step,
             &request.task_id().to_string(),
         ),
+        hidden: Hidden::default(),
     };
     match attempt.run(launcher, observer, stop).await {
         Ok(ended) => ended,
@@ -72,6 +74,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) blobs: Blobs,
     pub(crate) known: Arc<Known>,
     pub(crate) place: Place,
+    /// What its logs must not show.
+    pub(crate) hidden: Hidden,
 }
 
 impl Attempt<'_> {
@@ -214,7 +218,8 @@ impl Attempt<'_> {
             Stream::Stdout => "task_stdout.log",
             Stream::Stderr => "task_stderr.log",
         };
-        Log::new(self.store, self.place.of_attempt(number, name), stream)
+        let key = self.place.of_attempt(number, name);
+        Log::new(self.store, key, stream, &self.hidden)
     }
 
     async fn adopt(&self, winner: Commit) -> Result<Ended, TaskError> {

@@ -74,6 +74,7 @@ impl Claim<'_> {
             blobs,
             known,
             place: _,
+            hidden: _,
         } = self.attempt;
         let manifest = &request.manifest;
         let mut inputs = self.inputs.parents.clone();
@@ -129,6 +130,7 @@ impl Claim<'_> {
             empty: self.inputs.empty,
             timeout_s: step.timeout_s,
             catch: step.catch.as_ref(),
+            secrets: step.secrets.as_ref(),
             last_attempt: self.number >= step.retries,
             tags: &request.tags,
             username: &request.username,
@@ -150,6 +152,8 @@ impl Claim<'_> {
             inputs,
             spool: spool.path(),
             unverified: Unverified::default(),
+            vault: &request.vault,
+            hidden: &self.attempt.hidden,
         };
         Ok(session.run(&task, &mut service, outputs, self, stop).await)
     }
@@ -167,6 +171,7 @@ impl Claim<'_> {
             place,
             known: _,
             blobs: _,
+            hidden: _,
         } = self.attempt;
         let count = match step.kind {
             StepKind::Foreach => Some(finish.count.unwrap_or_default()),

@@ -23,6 +23,7 @@ mod outputs;
 pub mod package;
 pub mod report;
 pub mod resume;
+pub mod secrets;
 mod service;
 mod session;
 pub mod signals;

@@ -11,6 +11,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::secrets::{Hidden, Hider};
 use crate::store::{Store, StoreError};
 use crate::task::Stream;
 
@@ -32,6 +33,7 @@ pub(crate) struct Log<'a> {
     store: &'a Store,
     key: String,
     stream: Stream,
+    hidden: &'a Hidden,
     /// What is not written yet.
     text: Vec<u8>,
     /// What was written to a bucket, which cannot append and gets it all again.
@@ -47,11 +49,12 @@ pub(crate) struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    pub(crate) fn new(store: &'a Store, key: String, stream: Stream) -> Self {
+    pub(crate) fn new(store: &'a Store, key: String, stream: Stream, hidden: &'a Hidden) -> Self {
         Self {
             store,
             key,
             stream,
+            hidden,
             text: Vec::new(),
             written: Vec::new(),
             size: 0,
@@ -73,6 +76,7 @@ impl<'a> Log<'a> {
     ) {
         let mut buffer = vec![0; 16 << 10];
         let mut line = Vec::new();
+        let mut hider = Hider::new(self.hidden);
         let mut deadline: Option<Instant> = None;
         loop {
             let flush = self.next_flush;
@@ -80,7 +84,7 @@ impl<'a> Log<'a> {
                 read = pipe.read(&mut buffer) => match read {
                     Ok(0) | Err(_) => break,
                     Ok(length) => {
-                        self.take(&mut line, &buffer[..length], hear);
+                        self.take(&mut line, hider.pass(&buffer[..length]), hear);
                         if self.store.local_root().is_some() {
                             self.append().await;
                         } else if self.next_flush.is_none() {
@@ -99,6 +103,7 @@ impl<'a> Log<'a> {
                 () = sleep_until(deadline), if deadline.is_some() => break,
             }
         }
+        self.take(&mut line, hider.end(), hear);
         if !line.is_empty() {
             self.line(&line, hear);
         }

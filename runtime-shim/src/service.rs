@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cas::{Blobs, Loaded, Verdict};
 use crate::error::TaskError;
+use crate::secrets::{Hidden, Vault};
 use crate::store::StoreError;
 
 /// What the harness may ask for.
@@ -20,6 +21,8 @@ pub(crate) struct Service<'a> {
     pub(crate) inputs: Vec<Input>,
     pub(crate) spool: &'a Path,
     pub(crate) unverified: Unverified,
+    pub(crate) vault: &'a Vault,
+    pub(crate) hidden: &'a Hidden,
 }
 
 /// Artifacts that were handed over before they were verified, by the number of the load.

@@ -266,6 +266,11 @@ impl Session {
                 service.inputs = vec![input];
                 answer
             }
+            FromHarness::Secret(wanted) => service.vault.answer(&wanted).await,
+            FromHarness::Hide { texts } => {
+                service.hidden.set(texts);
+                json!({"op": "ok"})
+            }
             FromHarness::Finish(finish) => {
                 service.unverified.check_all().await?;
                 outputs.save().await?;

@@ -14,6 +14,7 @@ use flowc_protocol::identity::{IndexPath, run_id};
 use flowc_protocol::manifest::Manifest;
 use flowc_task::error::TaskError;
 use flowc_task::launch::Interpreter;
+use flowc_task::secrets::Vault;
 use flowc_task::signals::{self, Urgency};
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
@@ -189,6 +190,7 @@ async fn prepare(
         username: username(),
         namespace: None,
         client_namespace: None,
+        vault: Vault::default(),
     };
     Ok((store, request, launcher))
 }

@@ -15,6 +15,7 @@ use crate::error::TaskError;
 use crate::gang::Gang;
 use crate::iterations;
 use crate::launch::Launcher;
+use crate::secrets::Vault;
 use crate::signals::Stop;
 use crate::store::{Store, StoreError};
 
@@ -55,6 +56,8 @@ pub struct TaskRequest {
     pub namespace: Option<String>,
     /// The namespace of Metaflow's client in user code, where it is not the client's own choice; empty for that of all.
     pub client_namespace: Option<String>,
+    /// Where `@secrets` come from.
+    pub vault: Vault,
 }
 
 impl TaskRequest {

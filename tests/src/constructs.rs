@@ -81,7 +81,7 @@ pub const CONSTRUCTS: &[Construct] = &[
         name: "attempts",
         shelf: "tests/flows",
         class: "AttemptsFlow",
-        what: "`@retry`, `@catch`, `@timeout`, `@environment`",
+        what: "`@retry`, `@catch`, `@timeout`, `@environment`, `@secrets`",
         arguments: &[],
         resume_from: "slow",
     },

@@ -23,6 +23,8 @@ mod refusals;
 mod resume;
 #[path = "run_local/runs.rs"]
 mod runs;
+#[path = "run_local/secrets.rs"]
+mod secrets;
 #[path = "run_local/test_step.rs"]
 mod test_step;
 #[path = "run_local/world.rs"]

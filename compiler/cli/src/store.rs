@@ -1,13 +1,15 @@
 //! The store that a profile names, opened with the credentials that users of its cloud have.
 //!
 //! `object_store` knows AWS's variables, but no shared profiles, SSO or roles to assume: those are resolved here and
-//! handed over.
+//! handed over. Tasks of this machine read their secrets with the same.
 
 use std::env;
 
 use anyhow::Context;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use flowc_protocol::manifest::Manifest;
+use flowc_task::secrets::Vault;
 use flowc_task::store::Store;
 
 /// Name of the endpoint in `object_store`.
@@ -21,7 +23,9 @@ pub(crate) async fn open(url: &str) -> anyhow::Result<Store> {
 /// As [`open`], with the endpoint of S3 that Metaflow is configured for; AWS's own settings win over it.
 pub(crate) async fn open_at(url: &str, endpoint: Option<&str>) -> anyhow::Result<Store> {
     let mut settings = if url.starts_with("s3://") && env::var_os("AWS_ACCESS_KEY_ID").is_none() {
-        settings(url).await?
+        settings()
+            .await
+            .with_context(|| format!("cannot open the store {url}"))?
     } else {
         Vec::new()
     };
@@ -38,14 +42,24 @@ pub(crate) async fn open_at(url: &str, endpoint: Option<&str>) -> anyhow::Result
     Store::open_with(url, &settings).with_context(|| format!("cannot open the store {url}"))
 }
 
+/// Where the tasks of a flow that run on this machine find their secrets.
+pub(crate) async fn vault(manifest: &Manifest) -> Vault {
+    let secrets = manifest.steps.values().flat_map(|step| &step.secrets);
+    let mut sources = secrets.flat_map(|secrets| &secrets.sources);
+    let asks_aws = sources.any(|source| source.backend.as_deref() != Some("inline"));
+    if !asks_aws || env::var_os("AWS_ACCESS_KEY_ID").is_some() {
+        return Vault::default();
+    }
+    // Without credentials here the task says so, if it needs them.
+    Vault::new(settings().await.unwrap_or_default())
+}
+
 /// Credentials, region and endpoint as `aws` itself would take them, by their names in `object_store`.
-async fn settings(url: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let config = flowc_step_functions::deploy::configuration(None)
+async fn settings() -> anyhow::Result<Vec<(String, String)>> {
+    let config = flowc_step_functions::deploy::configuration(None).await?;
+    let credentials = credentials(config.credentials_provider())
         .await
-        .with_context(|| format!("cannot open the store {url}"))?;
-    let credentials = credentials(config.credentials_provider()).await.with_context(|| {
-        format!("no AWS credentials for the store {url}; log in (`aws sso login`) or set AWS_PROFILE")
-    })?;
+        .context("no AWS credentials; log in (`aws sso login`) or set AWS_PROFILE")?;
     let mut settings = vec![
         ("aws_access_key_id", credentials.access_key_id().to_owned()),
         (

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::manifest::{Catch, EmptyForeach, Parameter, StepKind};
+use crate::manifest::{Catch, EmptyForeach, Parameter, Secrets, StepKind};
 
 /// Longest frame, in bytes.
 pub const FRAME_MAX: u32 = 64 << 20;
@@ -52,8 +52,28 @@ pub enum FromHarness {
         /// Index into the task's `inputs`.
         input: usize,
     },
+    /// Asks for a secret of AWS Secrets Manager.
+    Secret(SecretWanted),
+    /// Asks that texts be hidden in what user code prints from now on.
+    Hide {
+        /// In every spelling that is known.
+        texts: Vec<String>,
+    },
     /// User code has ended and all artifacts were sent.
     Finish(Finish),
+}
+
+/// A secret that a step refers to.
+#[derive(Debug, Deserialize)]
+pub struct SecretWanted {
+    /// Name or ARN.
+    pub id: String,
+    /// Where it is kept; the shim's own region if absent.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// ARN of a role to read it with.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 /// A value that the task leaves: one of `data`, `path` with `size`, or `input` with `from`.
@@ -183,6 +203,9 @@ pub struct Task<'a> {
     pub timeout_s: Option<u32>,
     /// `@catch`.
     pub catch: Option<&'a Catch>,
+    /// `@secrets`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<&'a Secrets>,
     /// Whether `catch` acts on this attempt.
     pub last_attempt: bool,
     /// Tags of the run.

@@ -100,6 +100,9 @@ pub struct Step {
     /// Names of the variables that `@environment` sets; their values may be secret and are not here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
+    /// Sources of `@secrets` as `type.id`, or `id` where the environment says the type; never a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Other attributes of `@batch` and `@kubernetes`, by decorator.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub attributes: IndexMap<String, IndexMap<String, Value>>,

@@ -154,6 +154,9 @@ pub struct Step {
     /// `@environment`, set for user code before the flow file is executed.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub environment: IndexMap<String, String>,
+    /// `@secrets`, fetched before user code starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Secrets>,
 }
 
 /// What a step does to the graph.
@@ -182,6 +185,35 @@ pub struct Catch {
     pub variable: Option<String>,
     /// Whether the traceback is printed.
     pub print_exception: bool,
+}
+
+/// `@secrets`: references, never values, but for the backend `inline`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Secrets {
+    /// In order.
+    pub sources: Vec<SecretSource>,
+    /// Role to fetch them with, where a source names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Whether they may replace variables that are there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_override: bool,
+}
+
+/// A source of [`Secrets`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretSource {
+    /// Where it is kept, by Metaflow's name; absent where the task's environment says it.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Its name or ARN there.
+    pub id: String,
+    /// How it is made into variables.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub options: Map<String, Value>,
+    /// Role to fetch it with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 #[expect(

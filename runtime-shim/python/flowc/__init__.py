@@ -16,6 +16,7 @@ from .decorators import (
     resources,
     retry,
     schedule,
+    secrets,
     step,
     timeout,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "resources",
     "retry",
     "schedule",
+    "secrets",
     "step",
     "timeout",
 ]

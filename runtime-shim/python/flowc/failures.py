@@ -98,7 +98,10 @@ def _cut(value):
 
 
 def _printable(value):
-    """Text without lone surrogates, which JSON readers refuse."""
+    """Text without lone surrogates, which JSON readers refuse, and without secrets."""
+    vault = sys.modules.get("flowc.vault")
+    if vault is not None:
+        value = vault.hide(value)
     return value.encode("utf-8", "replace").decode("utf-8")
 
 

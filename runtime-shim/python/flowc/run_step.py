@@ -230,6 +230,10 @@ class Runner:
         task = self.task
         variable = self.catch and self.catch.get("variable")
         try:
+            if task.get("secrets"):
+                from . import vault
+
+                vault.inject(task["secrets"], self.wire)
             if self.catch and task["attempt"] > task["retries"]:
                 raise FailureHandledByCatch(task["attempt"])
             if task.get("timeout_s"):

@@ -20,6 +20,7 @@ pub use list::{Folder, Found, Visit};
 use local::LocalStore;
 use object::ObjectStore;
 pub use object::install_tls;
+pub(crate) use object::{Aws, Call, Lent, element};
 
 use crate::crash;
 

@@ -4,6 +4,7 @@
 
 mod answer;
 mod client;
+mod signed;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,9 +21,11 @@ use object_store::{
 };
 use tokio::io::AsyncReadExt;
 
+pub(crate) use answer::element;
 use answer::{describe, names_missing_bucket, names_other_region};
 use client::Patience;
 pub use client::install_tls;
+pub(crate) use signed::{Aws, Call, Lent};
 
 use super::{Content, Encoding, Folder, Found, Put, StoreError, Visit};
 

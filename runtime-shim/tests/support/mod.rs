@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::launch::Interpreter;
+use flowc_task::secrets::Vault;
 use flowc_task::signals::Stop;
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
@@ -167,6 +168,7 @@ impl Bed {
             work: self.folder.path().join("work"),
             parameters: Arc::new(Map::new()),
             origin_run: None,
+            vault: Vault::default(),
             tags: Arc::new([]),
             username: "ann".to_owned(),
             namespace: None,

@@ -66,11 +66,23 @@ fn step(plan: &Plan, step: &PlanStep) -> flow_ir::Step {
         timeout_s: step.timeout_s,
         catch: step.catch.is_some(),
         environment: step.environment.keys().cloned().collect(),
+        secrets: secrets(step),
         attributes: [("batch", &step.batch), ("kubernetes", &step.kubernetes)]
             .into_iter()
             .filter_map(|(name, written)| Some((name.to_owned(), attributes(written.as_ref()?))))
             .collect(),
     }
+}
+
+/// What `@secrets` refers to.
+fn secrets(step: &PlanStep) -> Vec<String> {
+    let sources = step.secrets.iter().flat_map(|secrets| &secrets.sources);
+    sources
+        .map(|source| match source.backend {
+            Some(backend) => format!("{}.{}", backend.name(), source.id),
+            None => source.id.clone(),
+        })
+        .collect()
 }
 
 fn attributes(written: &Attributes) -> IndexMap<String, Value> {
@@ -103,6 +115,7 @@ mod tests {
 class F(FlowSpec):
     alpha = Parameter('alpha', default=0.5)
     @environment(vars={'TOKEN': 'hush'})
+    @secrets(sources=['db', {'type': 'inline', 'id': 'i', 'options': {'env_vars': {'A': 'hush'}}}])
     @retry(times=2)
     @kubernetes(image='a:1', cpu=2)
     @step
@@ -126,6 +139,7 @@ class F(FlowSpec):
         );
         let start = &view["steps"][0];
         assert_eq!(start["environment"], json!(["TOKEN"]));
+        assert_eq!(start["secrets"], json!(["db", "inline.i"]));
         assert_eq!(
             (&start["image"], &start["retries"]),
             (&json!("a:1"), &json!(2))

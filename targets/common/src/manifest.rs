@@ -3,7 +3,7 @@
 mod graph_info;
 
 use flowc_core::ir::flow::ParameterType;
-use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, StepId, StepKind};
+use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, Secrets, StepId, StepKind};
 use flowc_core::ir::project::Project;
 use flowc_protocol::PROTOCOL;
 use flowc_protocol::manifest::{self, EmptyForeach, Manifest};
@@ -108,5 +108,26 @@ fn step(plan: &Plan, step: &PlanStep) -> manifest::Step {
             print_exception: catch.print_exception,
         }),
         environment: step.environment.clone(),
+        secrets: step.secrets.as_ref().map(secrets),
+    }
+}
+
+fn secrets(secrets: &Secrets) -> manifest::Secrets {
+    let sources = secrets.sources.iter();
+    manifest::Secrets {
+        sources: sources
+            .map(|source| manifest::SecretSource {
+                backend: source.backend.map(|backend| backend.name().to_owned()),
+                id: source.id.clone(),
+                options: source
+                    .options
+                    .iter()
+                    .map(|(name, value)| (name.clone(), to_json(value)))
+                    .collect(),
+                role: source.role.clone(),
+            })
+            .collect(),
+        role: secrets.role.clone(),
+        allow_override: secrets.allow_override,
     }
 }

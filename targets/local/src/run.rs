@@ -14,6 +14,7 @@ use flowc_task::gang::Gang;
 use flowc_task::launch::{self, LaunchError, Launcher};
 use flowc_task::metadata::{MetadataTree, RunFacts};
 use flowc_task::resume::Copier;
+use flowc_task::secrets::Vault;
 use flowc_task::signals::{self, Stop, Stopper, Urgency};
 use flowc_task::store::{Store, StoreError};
 use flowc_task::task::{self, TaskReport, TaskRequest};
@@ -58,6 +59,8 @@ pub struct RunRequest {
     pub cache: PathBuf,
     /// Workers and widths.
     pub limits: Limits,
+    /// Where `@secrets` come from.
+    pub vault: Vault,
     /// The run that is resumed; then `parameters` are not looked at.
     pub origin: Option<Origin>,
 }
@@ -188,6 +191,7 @@ pub async fn run(
         namespace: Some(format!("user:{}", request.user)),
         client_namespace: request.namespace.clone(),
         username: request.user.clone(),
+        vault: request.vault.clone(),
     };
     let runner = Arc::new(Tasks {
         store,

@@ -9,7 +9,7 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use crate::names::{self, Place};
-use crate::overlap;
+use crate::{overlap, secrets};
 
 /// What the policies depend on besides the plan.
 pub(crate) struct Facts<'a> {
@@ -130,7 +130,7 @@ fn state_machine(facts: &Facts<'_>) -> Vec<Value> {
 
 fn job(facts: &Facts<'_>) -> Vec<Value> {
     let objects = facts.store.key(&format!("{}/*", facts.plan.flow));
-    vec![
+    let mut statements = vec![
         allow(
             &["s3:GetObject", "s3:PutObject"],
             &[facts.place.object(facts.store.bucket, &objects)],
@@ -141,7 +141,18 @@ fn job(facts: &Facts<'_>) -> Vec<Value> {
             &["s3:ListBucket"],
             &[facts.place.object(facts.store.bucket, "")],
         ),
-    ]
+    ];
+    let needs = secrets::needs(facts.plan, &facts.options.profile, facts.place);
+    for (action, resources) in [
+        ("secretsmanager:GetSecretValue", needs.secrets),
+        ("sts:AssumeRole", needs.roles),
+    ] {
+        if !resources.is_empty() {
+            let resources: Vec<_> = resources.into_iter().collect();
+            statements.push(allow(&[action], &resources));
+        }
+    }
+    statements
 }
 
 fn has_foreach(region: &Region) -> bool {

@@ -15,6 +15,7 @@ use crate::definition::{
     Timeout, Tmpfs, Variable,
 };
 use crate::names::{Place, job_definition_prefix};
+use crate::secrets;
 
 /// Hex digits of the digest in a job definition's name.
 const DIGEST_LEN: usize = 12;
@@ -141,7 +142,10 @@ impl<'a> JobDefinitions<'a> {
         let asked = asked
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)));
+        let region = secrets::region(self.plan, profile);
+        let region = region.map(|region| (secrets::REGION, region));
         own.into_iter()
+            .chain(region)
             .chain(given)
             .chain(asked)
             .map(|(name, value)| Variable {

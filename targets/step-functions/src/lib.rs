@@ -27,6 +27,7 @@ mod jobs;
 mod names;
 mod overlap;
 mod schedule;
+mod secrets;
 mod states;
 mod ways;
 

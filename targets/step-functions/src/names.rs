@@ -106,6 +106,12 @@ impl<'a> Place<'a> {
         )
     }
 
+    /// ARN of a secret of the profile's account, without the characters that end it.
+    pub(crate) fn secret(&self, region: &str, name: &str) -> String {
+        let (partition, account) = (self.partition(), &*self.profile.account);
+        format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}")
+    }
+
     /// ARN of a service integration of Step Functions.
     pub(crate) fn integration(&self, name: &str) -> String {
         format!("arn:{}:states:::{name}", self.partition())

@@ -276,6 +276,61 @@ fn the_policy_reaches_no_further_than_the_flow() {
     }
 }
 
+const SECRETS: &str = "
+class F(FlowSpec):
+    @secrets(sources=['aws-secrets-manager.db/main', {'type': 'aws-secrets-manager', 'id': 'arn:aws:secretsmanager:eu-west-1:1:secret:x-AbCdEf', 'options': {'json': False}}])
+    @step
+    def start(self):
+        self.next(self.own)
+    @batch(iam_role='arn:aws:iam::123456789012:role/own')
+    @secrets(sources=['aws-secrets-manager.mine'])
+    @step
+    def own(self):
+        self.next(self.end)
+    @secrets(sources=[{'type': 'inline', 'id': 'i', 'options': {'env_vars': {'A': 'hush'}}}, {'id': 'far', 'role': 'arn:aws:iam::2:role/r'}])
+    @step
+    def end(self):
+        pass
+";
+
+#[test]
+fn the_job_may_read_its_secrets_and_no_others() {
+    let mut options = options();
+    let statements = |options: &Options| {
+        let files = emit(&StepFunctions, &plan(&source(SECRETS)), options);
+        assert!(files.iter().all(|file| !file.text.contains("hush")));
+        let roles = json_of(&files, "iam.json");
+        let statements = roles["job"]["PolicyDocument"]["Statement"].clone();
+        let definition = json_of(&files, "job-definitions.json")[0].clone();
+        let variables = definition["containerProperties"]["environment"].clone();
+        let mut variables = variables.as_array().unwrap().iter().cloned();
+        let region = variables.find(|one| one["name"] == crate::secrets::REGION);
+        (
+            statements.as_array().unwrap()[2..].to_vec(),
+            region.unwrap()["value"].clone(),
+        )
+    };
+    let place = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db/main-??????";
+    let whole = "arn:aws:secretsmanager:eu-west-1:1:secret:x-AbCdEf";
+    let (found, region) = statements(&options);
+    assert_eq!(region, "us-east-1");
+    assert_eq!(
+        found,
+        [
+            json!({"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": [place, whole, format!("{whole}-??????")]}),
+            json!({"Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": ["arn:aws:iam::2:role/r"]}),
+        ]
+    );
+    let env = &mut options.profile.env;
+    env.insert(crate::secrets::REGION.to_owned(), "eu-west-3".into());
+    let (found, region) = statements(&options);
+    assert_eq!(region, "eu-west-3");
+    assert_eq!(
+        found[0]["Resource"][0],
+        place.replace("us-east-1", "eu-west-3")
+    );
+}
+
 #[test]
 fn every_iteration_can_be_inline() {
     let mut options = options();

@@ -1,12 +1,13 @@
-"""Retries, a failure that is caught, a timeout that is kept; variables of the environment."""
+"""Retries, a failure that is caught, a timeout that is kept; variables of the environment, secrets."""
 
 import os
 
-from metaflow import FlowSpec, catch, current, environment, retry, step, timeout
+from metaflow import FlowSpec, catch, current, environment, retry, secrets, step, timeout
 
 
 class AttemptsFlow(FlowSpec):
     @environment(vars={"COLOUR": "blue $(id) {{x}}"})
+    @secrets(sources=[{"type": "inline", "id": "word", "options": {"env_vars": {"WORD": "{{y}} $(id)"}}}])
     @retry(times=2, minutes_between_retries=0)
     @step
     def start(self):
@@ -14,6 +15,7 @@ class AttemptsFlow(FlowSpec):
             raise ValueError("attempt %d" % current.retry_count)
         self.tries = current.retry_count
         self.colour = os.environ["COLOUR"]
+        self.word = os.environ["WORD"]
         self.next(self.caught)
 
     @catch(var="problem", print_exception=False)

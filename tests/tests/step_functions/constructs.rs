@@ -343,3 +343,31 @@ fn switches_and_loops_run() {
         );
     }
 }
+
+#[test]
+fn a_job_fetches_its_secrets_and_its_log_hides_them() {
+    let bed = shared();
+    bed.boto("client('secretsmanager').create_secret(Name='team/db', SecretString='{\"password\": \"hunter2-there\"}')");
+    let body = "
+    @secrets(sources=['aws-secrets-manager.team/db'])
+    @step
+    def start(self):
+        print('password is', os.environ['password'], len(os.environ['password']))
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print('after', os.environ.get('password'))";
+    let text = flow("SecretFlow", body).replacen("retry, step", "retry, secrets, step", 1);
+    let world = World::new(bed, &text, "");
+    world.deploy();
+    let ended = world.trigger(&[]);
+    ended.assert("succeeded");
+    let printed = world.printed(&ended.name);
+    let log = |step: &str| {
+        let mut logs = printed.iter().filter(|(key, _)| key == step);
+        logs.next().unwrap().1.trim().to_owned()
+    };
+    assert_eq!(log("start"), "password is *** 13");
+    assert_eq!(log("end"), "after None");
+}

@@ -28,6 +28,7 @@ use crate::run::arguments::Arguments;
 use crate::run::ended::Ended;
 use crate::run::findings::{Findings, no_python, no_store, service_warning};
 use crate::run::progress::Progress;
+use crate::store::vault;
 use crate::{Outcome, output};
 
 /// Shows what was found in a flow; its profile, unless that was a mistake.
@@ -167,6 +168,7 @@ pub(crate) fn execute(
         output::status("Project", format_args!("{project}, branch {branch}"));
     }
     let request = RunRequest {
+        vault: runtime.block_on(vault(&manifest)),
         manifest: Arc::new(manifest),
         store,
         user,

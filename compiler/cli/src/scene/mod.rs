@@ -136,6 +136,7 @@ impl Scene {
             username: subject.user.clone(),
             namespace: Some(format!("user:{}", subject.user)),
             client_namespace: None,
+            vault: crate::store::vault(&subject.manifest).await,
         };
         let launcher = Interpreter {
             python: subject.python.clone(),

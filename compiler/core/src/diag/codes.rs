@@ -108,6 +108,7 @@ codes! {
     FC0217 "a parameter with the name of one of flowc's options"
     FC0218 "invalid environment variable"
     FC0220 "invalid parameter name"
+    FC0221 "invalid source of secrets"
     FC0225 "a branch that is said twice"
     FC0226 "a branch without a project"
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::flow::Gang;
 use super::plan::{
-    Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, StepId, StepKind,
+    Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, SecretBackend, Secrets,
+    StepId, StepKind,
 };
 use crate::show::{case_key, python};
 
@@ -146,6 +147,9 @@ fn dump_step(plan: &Plan, step: &PlanStep, line: &mut impl FnMut(String)) {
     for (name, value) in &step.environment {
         line(format!("  environment {name}={value:?}"));
     }
+    if let Some(secrets) = &step.secrets {
+        dump_secrets(secrets, line);
+    }
     line(dump_resources(step));
     for (name, attributes) in [("batch", &step.batch), ("kubernetes", &step.kubernetes)] {
         if let Some(attributes) = attributes {
@@ -153,6 +157,26 @@ fn dump_step(plan: &Plan, step: &PlanStep, line: &mut impl FnMut(String)) {
         }
     }
     dump_decorators("  ", &step.decorators, line);
+}
+
+fn dump_secrets(secrets: &Secrets, line: &mut impl FnMut(String)) {
+    for source in &secrets.sources {
+        let backend = source.backend.map_or("-", SecretBackend::name);
+        let mut out = format!("  secret {:?} from {backend}", source.id);
+        if let Some(role) = source.role.as_ref().or(secrets.role.as_ref()) {
+            let _ = write!(out, " as {role:?}");
+        }
+        // Values of inline secrets stand there.
+        for (name, value) in &source.options {
+            if name != "env_vars" {
+                let _ = write!(out, " {name}={}", python(value));
+            }
+        }
+        if secrets.allow_override {
+            out.push_str(" overriding");
+        }
+        line(out);
+    }
 }
 
 fn dump_resources(step: &PlanStep) -> String {

@@ -93,6 +93,8 @@ pub struct PlanStep {
     pub catch: Option<Catch>,
     /// `@environment(vars=...)`, in source order.
     pub environment: IndexMap<String, String>,
+    /// `@secrets`, where it has sources.
+    pub secrets: Option<Secrets>,
     /// What the step asks for, defaults filled in: `@resources` merged with `@batch` or `@kubernetes` by the larger value.
     pub resources: Resources,
     /// `@batch`, where written.
@@ -243,6 +245,50 @@ pub struct Catch {
     pub variable: Option<String>,
     /// Whether the traceback goes to the task's stderr.
     pub print_exception: bool,
+}
+
+/// `@secrets`: references to what a task fetches before user code starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secrets {
+    /// As written; not empty.
+    pub sources: Vec<SecretSource>,
+    /// Role to fetch them with, where a source names none.
+    pub role: Option<String>,
+    /// Whether they may replace variables that are there.
+    pub allow_override: bool,
+}
+
+/// A source of [`Secrets`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecretSource {
+    /// Where it is kept; `None` is what the task's environment says (`METAFLOW_DEFAULT_SECRETS_BACKEND_TYPE`).
+    pub backend: Option<SecretBackend>,
+    /// Its name or ARN there.
+    pub id: String,
+    /// How it is made into variables.
+    pub options: IndexMap<String, Literal>,
+    /// Role to fetch it with.
+    pub role: Option<String>,
+}
+
+/// Where secrets are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretBackend {
+    /// In the flow's text, for tests.
+    Inline,
+    /// AWS Secrets Manager.
+    AwsSecretsManager,
+}
+
+impl SecretBackend {
+    /// Metaflow's name of it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::AwsSecretsManager => "aws-secrets-manager",
+        }
+    }
 }
 
 /// What a task asks for.

@@ -1,12 +1,12 @@
-//! Step decorators that say how a task is run: retry, timeout, catch, environment.
+//! Step decorators that say how a task is run: retry, timeout, catch, environment; secrets have a module of their own.
 
 use indexmap::IndexMap;
 
-use super::resources;
+use super::{resources, secrets};
 use crate::check::decorators::{number, spec, whole};
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Argument, Decorator, Literal, Step};
-use crate::ir::plan::{Attributes, Catch, Resources, Retry};
+use crate::ir::plan::{Attributes, Catch, Resources, Retry, Secrets};
 use crate::source::{SourceTree, Span};
 
 /// Most retries: Metaflow's readers look at six attempts (`MAX_ATTEMPTS`), one is the first and one is kept for `@catch`
@@ -19,6 +19,7 @@ pub(super) struct StepAttributes {
     pub(super) timeout_s: Option<u32>,
     pub(super) catch: Option<Catch>,
     pub(super) environment: IndexMap<String, String>,
+    pub(super) secrets: Option<Secrets>,
     pub(super) resources: Resources,
     pub(super) batch: Option<Attributes>,
     pub(super) kubernetes: Option<Attributes>,
@@ -56,6 +57,7 @@ pub(super) fn resolve(
         environment: find("environment")
             .map(|it| environment(tree, it, &mut diagnostics))
             .unwrap_or_default(),
+        secrets: find("secrets").and_then(|it| secrets::resolve(tree, it, &mut diagnostics)),
         resources: resources::resolve(find("resources"), batch.or(kubernetes)),
         batch: batch.map(resources::others),
         kubernetes: kubernetes.map(resources::others),
@@ -248,25 +250,25 @@ fn environment(
     variables
 }
 
-/// Where a dictionary names a key, as far as the text tells; else the whole of it.
-fn entry(tree: &SourceTree, dictionary: Span, key: &str) -> Span {
-    let text = tree.text(dictionary);
+/// Where a literal has a text, as far as can be told; else the whole of it.
+pub(super) fn entry(tree: &SourceTree, literal: Span, key: &str) -> Span {
+    let text = tree.text(literal);
     let quoted = [format!("\"{key}\""), format!("'{key}'")];
     let mut places = quoted
         .iter()
         .flat_map(|key| text.match_indices(key.as_str()));
     let (Some((at, found)), None) = (places.next(), places.next()) else {
-        return dictionary;
+        return literal;
     };
-    let start = dictionary.start + at as u32;
+    let start = literal.start + at as u32;
     Span {
         start,
         end: start + found.len() as u32,
-        ..dictionary
+        ..literal
     }
 }
 
-fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     let is_letter = |c: char| c == '_' || c.is_ascii_alphabetic();
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }

@@ -7,6 +7,7 @@ mod flow_attributes;
 mod parameters;
 mod regions;
 mod resources;
+mod secrets;
 
 #[cfg(test)]
 mod attribute_tests;
@@ -140,6 +141,7 @@ fn step(step: &Step, attributes: StepAttributes) -> PlanStep {
         timeout_s: attributes.timeout_s,
         catch: attributes.catch,
         environment: attributes.environment,
+        secrets: attributes.secrets,
         resources: attributes.resources,
         batch: attributes.batch,
         kubernetes: attributes.kubernetes,

@@ -63,7 +63,7 @@ fn shortened(line: &str) -> String {
 }
 
 /// The text of an element of XML.
-fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, after) = text.split_once(&format!("<{name}>"))?;
     let (inside, _) = after.split_once(&format!("</{name}>"))?;
     Some(inside)

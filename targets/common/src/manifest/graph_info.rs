@@ -219,6 +219,7 @@ enum Preset {
     Number(i64),
     Switch(bool),
     Dictionary,
+    List,
 }
 
 impl Preset {
@@ -228,6 +229,7 @@ impl Preset {
             Self::Number(number) => Value::from(number),
             Self::Switch(on) => Value::from(on),
             Self::Dictionary => json!({}),
+            Self::List => json!([]),
         }
     }
 }
@@ -237,7 +239,7 @@ const NONE: Preset = Preset::Text("None");
 
 /// `defaults` of each decorator class, in their order (`metaflow/plugins`, read at 2.19.38); what a configuration may set is `None` here.
 fn defaults(decorator: &str) -> &'static [(&'static str, Preset)] {
-    use Preset::{Dictionary, Number, Switch, Text};
+    use Preset::{Dictionary, List, Number, Switch, Text};
     match decorator {
         "retry" => &[("times", Text("3")), ("minutes_between_retries", Text("2"))],
         "timeout" => &[
@@ -247,6 +249,11 @@ fn defaults(decorator: &str) -> &'static [(&'static str, Preset)] {
         ],
         "catch" => &[("var", NONE), ("print_exception", Switch(true))],
         "environment" => &[("vars", Dictionary)],
+        "secrets" => &[
+            ("sources", List),
+            ("role", NONE),
+            ("allow_override", Switch(false)),
+        ],
         "resources" => &[
             ("cpu", Text("1")),
             ("gpu", NONE),

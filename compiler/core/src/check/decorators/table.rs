@@ -113,6 +113,15 @@ const SPECS: &[Spec] = &[
         arguments: &[given("vars", Kind::Dictionary)],
     },
     Spec {
+        name: "secrets",
+        place: Place::Step,
+        arguments: &[
+            given("sources", Kind::TextsOrDictionaries),
+            maybe("role", Kind::Text),
+            given("allow_override", Kind::Bool),
+        ],
+    },
+    Spec {
         name: "resources",
         place: Place::Step,
         arguments: &[

@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Dictionary,
     /// A list of dictionaries.
     Dictionaries,
+    /// A list of strings and dictionaries.
+    TextsOrDictionaries,
 }
 
 impl Kind {
@@ -92,6 +94,9 @@ impl Kind {
             }
             Self::Dictionary => is_dictionary(value),
             Self::Dictionaries => is_list(value, is_dictionary),
+            Self::TextsOrDictionaries => {
+                is_list(value, |item| is_text(item) || is_dictionary(item))
+            }
         };
         if fits {
             return Ok(());
@@ -115,7 +120,10 @@ impl Kind {
     fn is_list(self) -> bool {
         matches!(
             self,
-            Self::TextOrTexts | Self::TextTextsOrDictionary | Self::Dictionaries
+            Self::TextOrTexts
+                | Self::TextTextsOrDictionary
+                | Self::Dictionaries
+                | Self::TextsOrDictionaries
         )
     }
 
@@ -151,6 +159,7 @@ impl Kind {
             }
             Self::Dictionary => "a dictionary".to_owned(),
             Self::Dictionaries => "a list of dictionaries".to_owned(),
+            Self::TextsOrDictionaries => "a list of strings and dictionaries".to_owned(),
         }
     }
 
@@ -161,7 +170,9 @@ impl Kind {
             Self::Whole { .. } | Self::Number { .. } => "1",
             Self::Text | Self::Choice(_) | Self::Identifier => "\"some_name\"",
             Self::AbsolutePath => "\"/path\"",
-            Self::TextOrTexts | Self::TextTextsOrDictionary => "[\"text\"]",
+            Self::TextOrTexts | Self::TextTextsOrDictionary | Self::TextsOrDictionaries => {
+                "[\"text\"]"
+            }
             Self::TextDictionary | Self::Dictionary => "{\"key\": \"value\"}",
             Self::Dictionaries => "[{\"key\": \"value\"}]",
         }

@@ -181,6 +181,10 @@ class F(FlowSpec):
             "@environment(vars={\"A\": \"x,y\", \"B\": \"1\"})"
         );
         assert_eq!(
+            attached(&["secrets:sources=[\"aws-secrets-manager.db\"]"]),
+            "@secrets(sources=[\"aws-secrets-manager.db\"])"
+        );
+        assert_eq!(
             attached(&["kubernetes:image=python:3.11,cpu=2,labels={\"a\": \"b\"}"]),
             "@kubernetes(image=\"python:3.11\", cpu=2, labels={\"a\": \"b\"})"
         );
@@ -190,7 +194,11 @@ class F(FlowSpec):
     fn mistakes_are_shown_in_the_option() {
         assert_eq!(attached(&["rety"]), "FC0013 \"rety\"");
         assert_eq!(attached(&["schedule:daily=true"]), "FC0013 \"schedule\"");
-        assert_eq!(attached(&["secrets:sources=[]"]), "FC0014 \"secrets\"");
+        assert_eq!(attached(&["torchrun"]), "FC0014 \"torchrun\"");
+        assert_eq!(
+            attached(&["secrets:sources=[\"ssm.db\"]"]),
+            "FC0221 \"\\\"ssm.db\\\"\""
+        );
         assert_eq!(attached(&["retry:times"]), "FC0012 \"times\"");
         assert_eq!(attached(&["retry:times=9"]), "FC0206 \"9\"");
         assert_eq!(attached(&["retry:tims=9"]), "FC0201 \"tims\"");

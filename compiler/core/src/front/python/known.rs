@@ -6,6 +6,7 @@ pub(super) const STEP_DECORATORS: &[(&str, &str)] = &[
     ("timeout", "seconds"),
     ("catch", "var"),
     ("environment", "vars"),
+    ("secrets", "sources"),
     ("resources", "cpu"),
     ("batch", "cpu"),
     ("kubernetes", "cpu"),
@@ -29,10 +30,6 @@ const NOTHING_INSTALLED: &str = "no packages are installed";
 /// Decorators that Metaflow or its extensions export and this version does not support, with the way out.
 /// From `STEP_DECORATORS_DESC` and `FLOW_DECORATORS_DESC` in `metaflow/plugins/__init__.py`, read at 2.19.39, and the published extensions.
 const NOT_YET: &[(&str, &str)] = &[
-    (
-        "secrets",
-        "read the secret inside the step with the client of your secret store",
-    ),
     ("pytorch_parallel", BY_PARALLEL),
     ("torchrun", BY_PARALLEL),
     ("deepspeed", BY_PARALLEL),
@@ -97,6 +94,7 @@ const PROVIDED: &[&str] = &[
     "timeout",
     "catch",
     "environment",
+    "secrets",
     "resources",
     "batch",
     "kubernetes",

@@ -2,8 +2,8 @@ from metaflow import FlowSpec, secrets, step
 
 
 class Demo(FlowSpec):
-    @secrets(sources=["db"])
-#    ^^^^^^^ FC0014 not supported yet
+    @secrets(sources=[{"type": "inline", "options": {}}])
+#                              ^^^^^^^^ FC0221 which secret?
     @step
     def start(self):
         self.next(self.end)
