@@ -142,6 +142,14 @@ pub const CONSTRUCTS: &[Construct] = &[
         resume_from: "divide",
     },
     Construct {
+        name: "refine",
+        shelf: "examples",
+        class: "RefineFlow",
+        what: "a loop, and a switch behind it",
+        arguments: &[],
+        resume_from: "judge",
+    },
+    Construct {
         name: "random_one",
         shelf: "tests/flows",
         class: "RandomOneFlow",

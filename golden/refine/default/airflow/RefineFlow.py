@@ -1,0 +1,199 @@
+"""The Airflow DAG of a flow, for Airflow 2.10, 2.11 and 3. Written by flowc: change the flow instead."""
+
+import json
+from base64 import b64encode
+from datetime import datetime, timedelta, timezone
+
+from airflow import __version__
+from airflow.configuration import conf
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from kubernetes.client import models as k8s
+
+if __version__.startswith("2."):
+    from airflow import DAG
+    from airflow.models.param import Param
+else:
+    from airflow.sdk import DAG, Param
+
+try:
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+DOC = """\
+Fits a line to measured pairs, pass after pass until it no longer gets better, and publishes it if it is good.
+
+A loop is a switch that may choose its own step; another switch decides what becomes of the result.
+
+flowc version `0dca113878f8`
+"""
+START = "start"
+FINAL_EXITS = [10, 20, 21, 22]
+ENV = {
+    "FLOWC_STORE": "s3://flowc-store",
+    "FLOWC_PACKAGE": "RefineFlow/9df1487897d7ad1953b3f615a958e41a5ac1570d896b51c3fa2cfde7a4eb262e",
+    "FLOWC_PROTOCOL": "1",
+    "FLOWC_WORK": "/flowc/work",
+    "FLOWC_REPORT": "/dev/termination-log",
+}
+VOLUME = k8s.V1Volume(name="flowc", empty_dir=k8s.V1EmptyDirVolumeSource())
+MOUNT = k8s.V1VolumeMount(name="flowc", mount_path="/flowc")
+SECURITY = k8s.V1SecurityContext(
+    allow_privilege_escalation=False,
+    capabilities=k8s.V1Capabilities(drop=["ALL"]),
+    seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
+)
+SHIM = k8s.V1Container(
+    name="flowc-shim",
+    image="flowc-shim:0.1.0",
+    command=["/flowc-shim", "install", "/flowc"],
+    volume_mounts=[MOUNT],
+    security_context=SECURITY,
+)
+REQUESTS = {"cpu": "1", "memory": "4096Mi"}
+DEFAULTS = {
+    "owner": "flowc",
+    "image": "python:3.12-slim",
+    "namespace": "default",
+    "startup_timeout_seconds": 600,
+    "startup_check_interval_seconds": 2,
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+}
+
+
+def mappable(index_paths):
+    """The index paths, unless they are too many for Airflow to expand a task over them."""
+    count, limit = len(index_paths), conf.getint("core", "max_map_length")
+    if count > limit:
+        raise AirflowFailException(
+            f"{count} tasks of one foreach, but [core] max_map_length is {limit}"
+        )
+    return index_paths
+
+
+class Step(KubernetesPodOperator):
+    """A step in a pod. It reports by the container's termination message: no side-car, no exec."""
+
+    template_fields = ("index",)  # nothing else: Jinja sees no text that a user wrote
+    template_ext = ()
+
+    def __init__(
+        self,
+        *,
+        index="-",
+        foreach=False,
+        switch=False,
+        when=None,
+        requests=None,
+        limits=None,
+        **kwargs,
+    ):
+        kwargs["volumes"] = [VOLUME, *kwargs.get("volumes", ())]
+        kwargs["volume_mounts"] = [MOUNT, *kwargs.get("volume_mounts", ())]
+        super().__init__(
+            cmds=["/flowc/flowc-shim", "step", kwargs["task_id"]],
+            init_containers=[SHIM],
+            container_resources=k8s.V1ResourceRequirements(
+                requests={**REQUESTS, **(requests or {})}, limits=limits
+            ),
+            container_security_context=SECURITY,
+            do_xcom_push=False,
+            deferrable=False,
+            log_pod_spec_on_failure=False,
+            **kwargs,
+        )
+        self.index, self.foreach, self.report = index, foreach, None
+        self.switch, self.when = switch, when
+
+    def build_pod_request_obj(self, context=None, **kwargs):
+        """Adds what only the run knows."""
+        if context:
+            params = dict(context["params"])
+            resumed = params.pop("flowc_run", None)
+            env = {
+                **ENV,
+                "FLOWC_RUN": f"id:{resumed}" if resumed else f"airflow:{context['run_id']}",
+                "FLOWC_INDEX": self.index,
+                "FLOWC_ATTEMPT": str(context["ti"].try_number - 1),
+            }
+            if self.task_id == START:
+                env["FLOWC_PARAMETERS"] = b64encode(json.dumps(params).encode()).decode()
+            # Kubernetes expands $(NAME) in values and reads $$ as $.
+            self.env_vars = [
+                k8s.V1EnvVar(name=name, value=value.replace("$", "$$"))
+                for name, value in env.items()
+            ]
+        return super().build_pod_request_obj(context, **kwargs)
+
+    def pre_execute(self, context):
+        """Skips what is not to run, before there is a pod."""
+        ti = context["ti"]
+        # The switches before a step are in the same foreach, so their tasks have the same index.
+        place = {"map_indexes": ti.map_index if ti.map_index >= 0 else None}
+        chosen = {name: ti.xcom_pull(task_ids=name, **place) for name in self.when or ()}
+        if chosen and not any(value in self.when[name] for name, value in chosen.items()):
+            raise AirflowSkipException(f"not chosen: {chosen}")
+
+    def execute_sync(self, context):
+        """Returns the choice of a switch, or the index paths over which a body is expanded."""
+        super().execute_sync(context)
+        if not self.foreach and not self.switch:
+            return None
+        self.do_xcom_push = True  # set any earlier, it would add a side-car
+        if self.switch:
+            return json.loads(self.report)["next"]
+        before = "" if self.index == "-" else f"{self.index}-"
+        count = json.loads(self.report)["count"]
+        return mappable([f"{before}{index}" for index in range(count)])
+
+    def cleanup(self, pod, remote_pod, *args, **kwargs):
+        """Keeps the report and does not retry what cannot get better."""
+        statuses = remote_pod and remote_pod.status.container_statuses or ()
+        ended = [s.state.terminated for s in statuses if s.name == self.base_container_name]
+        ended = ended[0] if any(ended) else None
+        code, self.report = (ended.exit_code, ended.message) if ended else (None, None)
+        try:
+            super().cleanup(pod, remote_pod, *args, **kwargs)
+        except AirflowException as error:
+            if ended and ended.reason == "OOMKilled":
+                cause = "out of memory"
+            else:
+                cause = self.report or remote_pod and remote_pod.status.reason or "the pod is gone"
+            self.log.error("flowc: %s (exit %s)", cause, code)  # flowc status looks for it
+            if code in FINAL_EXITS:
+                raise AirflowFailException(f"{self.task_id}: {self.report}") from error
+            raise
+
+
+with DAG(
+    dag_id="RefineFlow",
+    schedule=None,
+    start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    is_paused_upon_creation=False,
+    tags=["flowc"],
+    doc_md=DOC,
+    params={
+        "limit": Param(
+            0.01,
+            type="number",
+            description="The largest error of a line that is published.",
+        ),
+        "flowc_run": Param(
+            "",
+            type="string",
+            pattern="^[A-Za-z0-9._-]*$",
+            description="Run to continue",
+        ),
+    },
+    default_args=DEFAULTS,
+) as dag:
+    start = Step(task_id="start")
+    fit = Step(task_id="fit", switch=True)
+    judge = Step(task_id="judge", switch=True)
+    publish = Step(task_id="publish", when={"judge": ["publish"]})
+    report = Step(task_id="report", when={"judge": ["report"]})
+    end = Step(task_id="end", trigger_rule="none_failed")
+
+    start >> fit >> judge >> [publish, report] >> end
