@@ -1,5 +1,7 @@
 //! From a plan to the DAG's file.
 
+use std::collections::BTreeSet;
+
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::Plan;
@@ -10,8 +12,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use crate::choices::Choices;
+use crate::defaults;
 use crate::groups::{Groups, is_foreach};
-use crate::kubernetes;
 use crate::layout::Expr;
 use crate::names::{FOREACH_MAX, TASK_ID_MAX, dag_id};
 use crate::params::{RESUME, check_size, check_texts, params};
@@ -32,6 +34,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
         options,
         groups: Groups::new(plan),
         choices: Choices::new(plan, options.profile.airflow.foreach_blocks > 1),
+        asked: BTreeSet::new(),
         found: Diagnostics::default(),
     };
     if let Err(error) = options.profile.remote_store("airflow", &["s3", "gs", "az"]) {
@@ -61,6 +64,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) options: &'a Options,
     pub(crate) groups: Groups,
     pub(crate) choices: Choices,
+    /// Arguments by which steps ask something of their pods: the class has no lines for what none asks.
+    pub(crate) asked: BTreeSet<&'static str>,
     pub(crate) found: Diagnostics,
 }
 
@@ -195,14 +200,14 @@ impl Emitter<'_> {
             let blocks = (0..profile.airflow.foreach_blocks).map(Expr::int);
             constant("BLOCKS", &Expr::List(blocks.collect()));
         }
-        for (name, value) in kubernetes::constants(options) {
+        for (name, value) in defaults::constants(options) {
             constant(name, &value);
         }
         let mut defaults = vec![(
             "owner".to_owned(),
             Expr::text(profile.airflow.owner.value.as_str()),
         )];
-        defaults.extend(kubernetes::defaults(options));
+        defaults.extend(defaults::defaults(options));
         defaults.push(("retries".to_owned(), Expr::int(INFRASTRUCTURE_RETRIES)));
         if self.has_foreach() {
             // What Airflow shows of a mapped task, and its API tells `flowc status`.
@@ -254,6 +259,8 @@ fn render(
         has_groups => emitter.groups.has_task_groups(),
         has_blocks => emitter.has_blocks(),
         has_switch => has_switch,
+        has_env => emitter.asked.contains("env"),
+        has_own_security => emitter.asked.contains("container_security_context"),
         in_project => emitter.plan.project.is_some(),
         has_paths => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
         has_schedule => emitter.plan.schedule.is_some(),

@@ -36,16 +36,18 @@
 //!
 //! No text of a user meets Jinja: of all fields only `index` is a template field, and its values are digits.
 //!
-//! What does not map: `@batch`, and attributes of `@kubernetes` outside [`Airflow`]'s list.
+//! `@kubernetes` becomes the operator's own arguments, which name objects of Kubernetes' client.
+//! What does not map: `@batch`, and of `@kubernetes` what concerns gangs; each is refused by FC0302.
 
 mod choices;
+mod defaults;
 mod edges;
 mod emit;
 mod groups;
-mod kubernetes;
 mod layout;
 mod names;
 mod params;
+mod pod;
 mod pyrepr;
 mod size;
 mod statements;
@@ -83,7 +85,7 @@ impl Target for Airflow {
             batch: Decorator::Refused {
                 instead: "use `@kubernetes` or `@resources`: the steps run in pods",
             },
-            kubernetes: Decorator::Mapped(kubernetes::ATTRIBUTES),
+            kubernetes: Decorator::Mapped(flowc_target::kubernetes::ATTRIBUTES),
         }
     }
 

@@ -7,9 +7,9 @@ use crate::choices::When;
 use crate::edges::Edges;
 use crate::emit::{Emitter, INFRASTRUCTURE_RETRIES, seconds};
 use crate::groups::{Group, is_foreach};
-use crate::kubernetes;
 use crate::layout::{Expr, sequence};
 use crate::names::{PATHS, body_function, body_group, paths_variable, variable};
+use crate::pod;
 
 /// Airflow's time limit comes after the harness's (T) and the shim's (T + 30 s), and after the time that a pod may take to start.
 const TIMEOUT_MARGIN_S: u32 = 60;
@@ -208,8 +208,8 @@ impl Emitter<'_> {
         if let Some(when) = self.choices.looked_at(plan, &self.groups, id) {
             arguments.push(("when", self.when(when)));
         }
-        let (pod, found) = kubernetes::pod(step, self.options);
-        self.found.extend(found);
+        let pod = pod::arguments(step, self.options, &mut self.found);
+        self.asked.extend(pod.iter().map(|(name, _)| *name));
         arguments.extend(pod);
         if step.restarts() > 0 {
             let retries = step.restarts() + INFRASTRUCTURE_RETRIES;

@@ -1,5 +1,6 @@
 //! The generated file as a whole, from Python sources, read back by ruff's parser.
 
+mod pods;
 mod shapes;
 
 use std::collections::BTreeSet;
@@ -96,16 +97,8 @@ fn what_airflow_cannot_do_is_refused() {
     let cases = [
         ("@batch(queue='q')\n start: end\n end:", Code::FC0302),
         (
-            "@kubernetes(use_tmpfs=True)\n start: end\n end:",
+            "@kubernetes(hostname_resolution_timeout=60)\n start: end\n end:",
             Code::FC0302,
-        ),
-        (
-            "@kubernetes(tolerations=[{'chiave': 'x'}])\n start: end\n end:",
-            Code::FC0202,
-        ),
-        (
-            "@kubernetes(node_selector='ssd')\n start: end\n end:",
-            Code::FC0202,
         ),
     ];
     for (lines, code) in cases {
@@ -167,7 +160,7 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
             walk_expr(self, expr);
         }
     }
-    let source = flow("start*: a\n a*: b\n b?: x y\n x: c\n y: c\n c join: d\n d join: end\n end:")
+    let source = flow("@kubernetes(executable='p', security_context={'privileged': True})\n start*: a\n a*: b\n b?: x y\n x: c\n y: c\n c join: d\n d join: end\n end:")
         .replace("class Sample", "@schedule(daily=True)\nclass Sample");
     let mut options = options();
     options.profile.overlap = Overlap::Skip;

@@ -155,6 +155,7 @@ fn what_kubernetes_would_refuse_is_refused() {
         "image_pull_secrets=['A']",
         "service_account='A'",
         "secrets='{{x}}'",
+        "node_selector='ssd'",
         "node_selector='a=b c'",
         "compute_pool='a b'",
         "labels={'a': '{{x}}'}",

@@ -36,8 +36,7 @@ pub fn read(step: &PlanStep, target: &'static str, found: &mut Diagnostics) -> P
         service_account: reader.checked("service_account", profile::is_object_name),
         secrets: reader.names("secrets"),
         namespace: reader
-            .asked
-            .text("namespace")
+            .checked("namespace", profile::is_namespace)
             .zip(reader.asked.span("namespace")),
         node_selector: reader.node_selector(),
         tolerations: reader.tolerations(),
@@ -96,12 +95,14 @@ impl Reader<'_> {
             return self.labels("node_selector");
         }
         let texts = self.asked.texts("node_selector");
-        let pairs = texts
-            .iter()
-            .flat_map(|text| text.split(','))
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
-        let pairs = pairs.collect();
+        let pairs = texts.iter().flat_map(|text| text.split(',')).map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            Some((key.trim().to_owned(), value.trim().to_owned()))
+        });
+        let Some(pairs) = pairs.collect() else {
+            self.asked.refuse("node_selector", "not `label=value`");
+            return IndexMap::new();
+        };
         self.legal_labels("node_selector", pairs)
     }
 

@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 
 pub use read::read;
 pub use rules::{
-    is_image, is_job_queue, is_label_key, is_label_value, is_object_name, is_role_arn,
+    is_image, is_job_queue, is_label_key, is_label_value, is_namespace, is_object_name, is_role_arn,
 };
 pub use store::RemoteStore;
 

@@ -166,6 +166,11 @@ pub fn is_job_queue(text: &str) -> bool {
     (JOB_QUEUE.holds)(text)
 }
 
+/// A namespace's name: a DNS label.
+pub fn is_namespace(text: &str) -> bool {
+    (DNS_LABEL.holds)(text)
+}
+
 /// A Kubernetes object's name: a DNS subdomain.
 pub fn is_object_name(text: &str) -> bool {
     (DNS_SUBDOMAIN.holds)(text)

@@ -1,5 +1,4 @@
 # refused by step-functions: FC0302
-# refused by airflow: FC0302
 from metaflow import FlowSpec, kubernetes, step
 
 
