@@ -4,7 +4,7 @@
 
 One process for all files, since importing Airflow takes seconds.
 For each file: the errors of its import, and for each DAG its tasks as Airflow sees them, from the DAG itself and from
-its serialised form, which is all that the scheduler and the user interface ever read.
+its serialised form, which is all that the scheduler and the user interface ever read, and the pods that would run them.
 """
 
 import json
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import warnings
+from types import SimpleNamespace
 
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="flowc-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -31,6 +32,31 @@ try:  # Airflow 3
 except ImportError:  # Airflow 2
     from airflow.models.dagbag import DagBag
     from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+
+from kubernetes.client import ApiClient  # noqa: E402
+
+CLIENT = ApiClient()
+
+
+def pod(operator):
+    """The pod that runs a task, as the API server is sent it; none where the index path is not known before a run."""
+    if getattr(operator, "partial_kwargs", None) is not None:
+        operator = operator.unmap({"index": "0"} if "index" in operator.expand_input.value else {})
+    makes_pods = hasattr(operator, "build_pod_request_obj")
+    if not makes_pods or not isinstance(operator.index, str):
+        return None
+    task = SimpleNamespace(
+        dag_id=operator.dag_id, task_id=operator.task_id, run_id="run", try_number=1, map_index=-1
+    )
+    context = {
+        "params": {},
+        "run_id": "run",
+        "ti": task,
+        "dag": operator.dag,
+        "dag_run": SimpleNamespace(run_id="run", logical_date=None),
+    }
+    made = operator.build_pod_request_obj(context, dry_run=True)
+    return CLIENT.sanitize_for_serialization(made)
 
 
 def task(operator):
@@ -55,6 +81,7 @@ def task(operator):
         "retry_delay_s": fact("retry_delay").total_seconds(),
         "execution_timeout_s": timeout.total_seconds() if timeout else None,
         "template_fields": list(operator.template_fields),
+        "pod": pod(operator),
     }
 
 

@@ -43,6 +43,7 @@ fn read_by(name: &str, version: &str) {
         if let Some(plan) = &file.plan {
             check_graph(&path, dag, plan);
             check_facts(&path, dag, plan);
+            check_pods(&path, dag, plan);
         }
     }
 }
@@ -211,6 +212,76 @@ fn check_facts(path: &str, dag: &Value, plan: &Plan) {
         }
         assert_eq!(param["description"], json!(parameter.help), "{shown}");
     }
+}
+
+/// Airflow makes the pods that the steps ask for.
+#[track_caller]
+fn check_pods(path: &str, dag: &Value, plan: &Plan) {
+    for (_, step) in plan.steps.iter() {
+        let pod = &dag["tasks"][&step.name]["pod"];
+        // Of a step of a mapped task group Airflow knows no index before a run.
+        assert!(pod.is_object() || !step.foreach.is_empty(), "{path}");
+        if pod.is_object() {
+            let requests = &pod["spec"]["containers"][0]["resources"]["requests"];
+            let memory = format!("{}Mi", step.resources.memory_mib);
+            assert_eq!(requests["memory"], memory, "{path}: {}", step.name);
+        }
+    }
+    if plan.flow != "PodsInFullFlow" {
+        return;
+    }
+    let spec = &dag["tasks"]["start"]["pod"]["spec"];
+    let container = &spec["containers"][0];
+    let env = container["env"].as_array().unwrap();
+    let variable = |name: &str| {
+        let found = env.iter().find(|variable| variable["name"] == name);
+        found.unwrap()["value"].clone()
+    };
+    assert_eq!(variable("FLOWC_PYTHON"), "/opt/python/bin/python3");
+    assert_eq!(variable("METAFLOW_TEMPDIR"), "/scratch");
+    let selected = &spec["nodeSelector"]["outerbounds.co/compute-pool"];
+    assert_eq!(*selected, "gpus", "{path}");
+    assert_eq!(spec["imagePullSecrets"], json!([{"name": "pull"}]));
+    assert_eq!(container["ports"], json!([{"containerPort": 8080}]));
+    assert_eq!(
+        container["resources"]["limits"],
+        json!({"example.com/fpga": "1"})
+    );
+    assert_eq!(
+        spec["tolerations"],
+        json!([{"key": "spot", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}])
+    );
+    assert_eq!(
+        spec["volumes"],
+        json!([
+            {"name": "flowc", "emptyDir": {}},
+            {"name": "tmpfs", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            {"name": "claim-0", "persistentVolumeClaim": {"claimName": "corpus"}},
+            {"name": "claim-1", "persistentVolumeClaim": {"claimName": "models"}},
+        ])
+    );
+    assert_eq!(
+        container["volumeMounts"],
+        json!([
+            {"name": "flowc", "mountPath": "/flowc"},
+            {"name": "tmpfs", "mountPath": "/scratch"},
+            {"name": "claim-0", "mountPath": "/corpus"},
+            {"name": "claim-1", "mountPath": "/var/models"},
+        ])
+    );
+    assert_eq!(
+        container["securityContext"],
+        json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "runAsNonRoot": true,
+            "runAsUser": 1001,
+            "runAsGroup": 1001,
+        })
+    );
+    let end = &dag["tasks"]["end"]["pod"]["spec"]["containers"][0]["securityContext"];
+    assert_eq!(end["privileged"], true, "{path}");
 }
 
 /// The literal as JSON.
