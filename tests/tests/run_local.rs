@@ -13,6 +13,8 @@ mod dump;
 mod ends;
 #[path = "run_local/gangs.rs"]
 mod gangs;
+#[path = "run_local/hooks.rs"]
+mod hooks;
 #[path = "run_local/isolation.rs"]
 mod isolation;
 #[path = "run_local/metaflow.rs"]

@@ -76,6 +76,7 @@ batch = _marker("batch")
 kubernetes = _marker("kubernetes")
 parallel = _marker("parallel")
 schedule = _marker("schedule")
+exit_hook = _marker("exit_hook")
 project = _marker("project")
 
 # Accepted, and nothing is done about them yet: the compiler has said so.

@@ -130,7 +130,7 @@ def _check_json(name, value):
 def _mark(mark):
     return {
         "name": mark.name,
-        "arguments": {str(name): _value(value) for name, value in mark.attributes.items()},
+        "arguments": {str(name): _value(_named(value)) for name, value in mark.attributes.items()},
         "inserted_by": mark.inserted_by,
     }
 
@@ -162,6 +162,13 @@ def _type(kind):
     if isinstance(kind, JSONTypeClass) or kind is JSONTypeClass:
         return "json"
     return getattr(kind, "__name__", None) or repr(kind)
+
+
+def _named(value):
+    """Functions in a list, as `@exit_hook` takes them, by their names."""
+    if isinstance(value, (list, tuple)):
+        return [getattr(item, "__name__", item) if callable(item) else item for item in value]
+    return value
 
 
 def _value(value):

@@ -31,13 +31,17 @@ def main(arguments):
         from . import describe
 
         describe.main()
+    elif mode == "hook":
+        from . import hooks
+
+        hooks.main()
     elif mode == "fixture":
         from . import fixture
 
         fixture.main()
     else:
         sys.stderr.write(
-            "usage: harness.py task|zygote, with a socket as standard input; show|describe|fixture\n"
+            "usage: harness.py task|zygote, with a socket as standard input; show|describe|hook|fixture\n"
         )
         sys.exit(2)
 

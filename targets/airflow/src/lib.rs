@@ -78,6 +78,7 @@ impl Target for Airflow {
             loops: true,
             gang: false,
             schedule: true,
+            exit_hooks: false,
             computed_defaults: false,
             gpu: true,
             disk: true,

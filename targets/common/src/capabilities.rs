@@ -38,6 +38,8 @@ pub struct Capabilities {
     pub gang: bool,
     /// `@schedule`; without it a schedule is refused.
     pub schedule: bool,
+    /// `@exit_hook`; without it a hook is refused.
+    pub exit_hooks: bool,
     /// Defaults of parameters that Python computes when the run starts.
     pub computed_defaults: bool,
     /// GPUs.
@@ -60,6 +62,7 @@ impl Capabilities {
         loops: false,
         gang: false,
         schedule: false,
+        exit_hooks: false,
         computed_defaults: false,
         gpu: false,
         disk: false,
@@ -89,6 +92,10 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
             schedule.span,
             "remove it and start runs from outside",
         );
+    }
+    for hook in plan.exit_hooks.iter().filter(|_| !can.exit_hooks) {
+        let help = "remove it: let the target's own notifications report how runs end, and do what belongs to the flow in its end step";
+        pass.construct("`@exit_hook`", hook.span, help);
     }
     for parameter in &plan.parameters {
         if parameter.computed_default.is_some() && !can.computed_defaults {
@@ -324,6 +331,18 @@ mod tests {
             ..Capabilities::NONE
         };
         check_source(NESTED, can, &[]);
+    }
+
+    #[test]
+    fn an_exit_hook_is_refused_where_it_stands() {
+        let hook = "exit_hook(on_error=['tell'])";
+        let source = format!("@{hook}\n{}", one_step(""));
+        check_source(&source, Capabilities::NONE, &[(Code::FC0301, hook)]);
+        let can = Capabilities {
+            exit_hooks: true,
+            ..Capabilities::NONE
+        };
+        check_source(&source, can, &[]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn flow() -> World {
     flow
 }
 
-fn metaflow(world: &World, arguments: &[&str]) -> Command {
+pub(crate) fn metaflow(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(flowc_tests::metaflow_python());
     command
         .args(arguments)

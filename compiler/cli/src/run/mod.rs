@@ -4,6 +4,7 @@ pub(crate) mod adoption;
 pub(crate) mod arguments;
 pub(crate) mod ended;
 pub(crate) mod findings;
+mod hooks;
 pub(crate) mod origin;
 pub(crate) mod progress;
 pub(crate) mod session;

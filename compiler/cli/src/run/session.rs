@@ -27,6 +27,7 @@ use crate::place::{Local, variable};
 use crate::run::arguments::Arguments;
 use crate::run::ended::Ended;
 use crate::run::findings::{Findings, no_python, no_store, service_warning};
+use crate::run::hooks::Hooks;
 use crate::run::progress::Progress;
 use crate::store::vault;
 use crate::{Outcome, output};
@@ -162,6 +163,7 @@ pub(crate) fn execute(
         cwd,
     } = machine;
     let place = store.url().to_owned();
+    let metadata = store.local_root().unwrap_or(&local.root).to_owned();
     let user = local.user();
     let manifest = manifest_here(plan, profile, &user);
     if let (Some(project), Some(branch)) = (&manifest.project, &manifest.branch) {
@@ -171,7 +173,7 @@ pub(crate) fn execute(
         vault: runtime.block_on(vault(&manifest)),
         manifest: Arc::new(manifest),
         store,
-        user,
+        user: user.clone(),
         namespace: arguments.namespace.clone(),
         metadata: local.root,
         parameters: beginning.parameters,
@@ -185,7 +187,7 @@ pub(crate) fn execute(
         cache: cache(&variable),
         limits: limits(arguments),
         origin: beginning.origin,
-        code,
+        code: code.clone(),
         cwd,
     };
     let began = Instant::now();
@@ -213,6 +215,14 @@ pub(crate) fn execute(
             return Ok(findings.refuse(no_store(&place, said)));
         }
     };
+    let hooks = Hooks {
+        plan,
+        python: &python.program,
+        code: &code,
+        metadata: &metadata,
+        user: &user,
+    };
+    hooks.call(&run);
     let ended = Ended {
         run,
         took: began.elapsed(),

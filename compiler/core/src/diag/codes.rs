@@ -109,6 +109,7 @@ codes! {
     FC0218 "invalid environment variable"
     FC0220 "invalid parameter name"
     FC0221 "invalid source of secrets"
+    FC0222 "an exit hook without functions"
     FC0225 "a branch that is said twice"
     FC0226 "a branch without a project"
 

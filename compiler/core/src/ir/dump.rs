@@ -29,6 +29,10 @@ pub fn dump(plan: &Plan) -> String {
         let zone = schedule.timezone.as_deref().unwrap_or("UTC");
         line(format!("schedule {:?} in {zone}", schedule.cron));
     }
+    for hook in &plan.exit_hooks {
+        let (success, error) = (hook.on_success.join(" "), hook.on_error.join(" "));
+        line(format!("exit hook, success [{success}] error [{error}]"));
+    }
     for parameter in &plan.parameters {
         line(dump_parameter(parameter));
     }

@@ -40,6 +40,8 @@ pub struct Plan {
     pub schedule: Option<Schedule>,
     /// `@project`.
     pub project: Option<Project>,
+    /// `@exit_hook`, in the order in which they are called.
+    pub exit_hooks: Vec<ExitHook>,
     /// Names that the file imports from `metaflow` or `flowc`, sorted.
     pub imported_names: Vec<String>,
     /// Flow decorators as written, for Metaflow's `_graph_info`.
@@ -57,6 +59,17 @@ impl Plan {
             super::invariants::check(self);
         }
     }
+}
+
+/// Functions that are called once a run is over: `name` of the flow's file, or `module.name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExitHook {
+    /// Called if the end step has ended well.
+    pub on_success: Vec<String>,
+    /// Called otherwise.
+    pub on_error: Vec<String>,
+    /// The decorator.
+    pub span: Span,
 }
 
 /// A step with everything resolved.

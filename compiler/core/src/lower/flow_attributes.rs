@@ -1,10 +1,10 @@
-//! Flow decorators: schedule and project.
+//! Flow decorators: schedule, project and exit hooks.
 
 use super::attributes::argument;
 use super::cron;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Decorator, Flow, Literal};
-use crate::ir::plan::Schedule;
+use crate::ir::plan::{ExitHook, Schedule};
 use crate::ir::project::{self, Project};
 use crate::source::Span;
 
@@ -151,4 +151,43 @@ fn wrong_name(what: &str, name: &str, span: Span) -> Option<Diagnostic> {
             "write a {what}'s name of `a` to `z`, digits and underscores"
         )),
     })
+}
+
+/// `@exit_hook`, from the top to the class, as Metaflow calls them.
+pub(super) fn exit_hooks(flow: &Flow) -> (Vec<ExitHook>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let hooks = flow.decorators.iter();
+    let hooks = hooks.filter(|decorator| decorator.name.value == "exit_hook");
+    let hooks: Vec<ExitHook> = hooks
+        .map(|decorator| ExitHook {
+            on_success: functions(decorator, "on_success"),
+            on_error: functions(decorator, "on_error"),
+            span: decorator.span,
+        })
+        .collect();
+    for hook in &hooks {
+        if hook.on_success.is_empty() && hook.on_error.is_empty() {
+            let message = "`@exit_hook` calls nothing";
+            let finding = Diagnostic::error(Code::FC0222, message, hook.span, "no function");
+            diagnostics.push(finding.help("name functions, as in `on_error=[notify]`"));
+        }
+    }
+    (hooks, diagnostics)
+}
+
+fn functions(decorator: &Decorator, name: &str) -> Vec<String> {
+    let value = argument(decorator, name).map(|given| &given.value.value);
+    let items = match value {
+        Some(Literal::List(items)) => items.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let texts = items.iter().filter_map(|item| {
+        if let Literal::Str(text) = item {
+            Some(text.clone())
+        } else {
+            None
+        }
+    });
+    texts.collect()
 }

@@ -38,6 +38,8 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
     diagnostics.extend(found);
     let (project, found) = flow_attributes::project(flow);
     diagnostics.extend(found);
+    let (exit_hooks, found) = flow_attributes::exit_hooks(flow);
+    diagnostics.extend(found);
     diagnostics.sort();
     if diagnostics.has_errors() {
         return (None, diagnostics);
@@ -62,6 +64,7 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
         constants: flow.constants.iter().map(constant).collect(),
         schedule,
         project,
+        exit_hooks,
         imported_names: imported_names(flow),
         decorators: decorators(&flow.decorators),
         described: flow.described,

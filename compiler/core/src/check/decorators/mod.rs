@@ -37,7 +37,7 @@ fn check_list(
         }
         let earlier = decorators[..index]
             .iter()
-            .find(|earlier| earlier.name.value == name);
+            .find(|earlier| earlier.name.value == name && !spec.is_repeatable());
         if let Some(earlier) = earlier {
             diagnostics.push(
                 Diagnostic::error(

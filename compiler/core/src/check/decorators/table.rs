@@ -36,6 +36,11 @@ pub(crate) struct Argument {
 }
 
 impl Spec {
+    /// Whether it may be given several times.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.name == "exit_hook"
+    }
+
     /// The argument of that name.
     pub(crate) fn argument(&self, name: &str) -> Option<&'static Argument> {
         self.arguments.iter().find(|argument| argument.name == name)
@@ -223,6 +228,15 @@ const SPECS: &[Spec] = &[
             needed("name", Kind::Text),
             maybe("branch", Kind::Text),
             maybe("production", Kind::Bool),
+        ],
+    },
+    Spec {
+        name: "exit_hook",
+        place: Place::Flow,
+        arguments: &[
+            maybe("on_success", Kind::TextOrTexts),
+            maybe("on_error", Kind::TextOrTexts),
+            maybe("options", Kind::Dictionary),
         ],
     },
 ];

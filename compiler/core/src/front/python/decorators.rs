@@ -9,7 +9,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::described::UserDecorator;
 use super::known;
-use super::literal::{NotLiteral, Why};
+use super::literal::{self, NotLiteral, Why};
 use super::lower::Context;
 use super::names::{Meaning, Names};
 use crate::diag::suggest::closest;
@@ -207,7 +207,11 @@ fn read_argument<'a>(
         not_literal(context, &keyword.value, error, Code::FC0012, &message);
         return None;
     };
-    let value = context.literal(&keyword.value);
+    let value = if decorator == "exit_hook" {
+        names_of_functions(context, &keyword.value)
+    } else {
+        context.literal(&keyword.value)
+    };
     let value = match value {
         Ok(value) => value,
         // Only its place is asked for.
@@ -224,6 +228,21 @@ fn read_argument<'a>(
         value: Spanned::<Literal> { value, span },
     };
     Some((name.to_string(), argument))
+}
+
+/// A list whose functions stand for their names, as `@exit_hook` takes them.
+fn names_of_functions<'a>(context: &Context<'a>, value: &'a Expr) -> Result<Literal, NotLiteral> {
+    literal::evaluate(value, &|part: &'a Expr| match context.names.resolve(part) {
+        Meaning::Function | Meaning::Foreign(_) => {
+            Some(Literal::Str(context.source.text(part).to_owned()))
+        }
+        Meaning::Metaflow(_)
+        | Meaning::Class(_)
+        | Meaning::Value
+        | Meaning::Bound
+        | Meaning::Unbound(_)
+        | Meaning::Expression => context.names.constant(part),
+    })
 }
 
 /// Reports a value that is no literal, or the `config_expr` inside it under its own code.

@@ -14,7 +14,11 @@ pub(super) const STEP_DECORATORS: &[(&str, &str)] = &[
 ];
 
 /// Decorators of flows that are understood, likewise.
-pub(super) const FLOW_DECORATORS: &[(&str, &str)] = &[("schedule", "cron"), ("project", "name")];
+pub(super) const FLOW_DECORATORS: &[(&str, &str)] = &[
+    ("schedule", "cron"),
+    ("project", "name"),
+    ("exit_hook", "on_success"),
+];
 
 /// Decorators that are accepted although nothing is done about them yet: what is not done, and what to do instead.
 const WITHOUT_EFFECT: &[(&str, [&str; 2])] = &[
@@ -38,10 +42,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("tensorflow_parallel", BY_PARALLEL),
     ("trigger", BY_SCHEDULE),
     ("trigger_on_finish", BY_SCHEDULE),
-    (
-        "exit_hook",
-        "remove it and let the orchestrator's own notifications report the end of a run",
-    ),
     ("airflow_external_task_sensor", BY_SCHEDULE),
     ("airflow_s3_key_sensor", BY_SCHEDULE),
     (
@@ -101,6 +101,7 @@ const PROVIDED: &[&str] = &[
     "parallel",
     "schedule",
     "project",
+    "exit_hook",
     "card",
     "pypi",
     "pypi_base",

@@ -1,8 +1,8 @@
 from metaflow import FlowSpec, exit_hook, step
 
 
-@exit_hook(on_success=[print])
-#^^^^^^^^^ FC0014 not supported yet
+@exit_hook(options={"image": "hooks:1"})
+#^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0222 no function
 class Demo(FlowSpec):
     @step
     def start(self):
