@@ -273,7 +273,7 @@ fn values_that_no_target_can_be_told_are_refused_where_they_stand() {
     assert!(text.contains("datetime.timedelta(days=1)"), "{text}");
 }
 
-/// A mutator that inserts a decorator with a wrong value, and one that Metaflow does not have.
+/// A mutator that inserts a decorator with a wrong value, and one whose decorator is not supported.
 const INSERTS: &str = "from metaflow import FlowMutator, StepMutator
 class Many(StepMutator):
     def mutate(self, mutable_step):
@@ -281,7 +281,7 @@ class Many(StepMutator):
 class Cards(FlowMutator):
     def pre_mutate(self, mutable_flow):
         for _, one in mutable_flow.steps:
-            one.add_decorator(\"secrets\")
+            one.add_decorator(\"checkpoint\")
 ";
 
 #[test]
