@@ -7,7 +7,7 @@ use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::Plan;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::{PROTOCOL, environment};
-use flowc_target::{BundleFile, Options};
+use flowc_target::{BundleFile, Options, kubernetes};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
@@ -70,6 +70,15 @@ pub(crate) struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
+    /// Whether a step asks for limits of all that it requests.
+    fn is_guaranteed(&self) -> bool {
+        let mut steps = self.plan.steps.iter();
+        // What is wrong with them was reported with their operators.
+        steps.any(|(_, step)| {
+            kubernetes::read(step, "airflow", &mut Diagnostics::default()).is_guaranteed
+        })
+    }
+
     fn check_names(&mut self) {
         for (id, step) in self.plan.steps.iter() {
             let (what, longest) = if is_foreach(self.plan, id) {
@@ -259,6 +268,7 @@ fn render(
         has_groups => emitter.groups.has_task_groups(),
         has_blocks => emitter.has_blocks(),
         has_switch => has_switch,
+        has_qos => emitter.is_guaranteed(),
         has_env => emitter.asked.contains("env"),
         has_own_security => emitter.asked.contains("container_security_context"),
         in_project => emitter.plan.project.is_some(),

@@ -160,7 +160,7 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
             walk_expr(self, expr);
         }
     }
-    let source = flow("@kubernetes(executable='p', security_context={'privileged': True})\n start*: a\n a*: b\n b?: x y\n x: c\n y: c\n c join: d\n d join: end\n end:")
+    let source = flow("@kubernetes(executable='p', security_context={'privileged': True}, qos='Guaranteed')\n start*: a\n a*: b\n b?: x y\n x: c\n y: c\n c join: d\n d join: end\n end:")
         .replace("class Sample", "@schedule(daily=True)\nclass Sample");
     let mut options = options();
     options.profile.overlap = Overlap::Skip;

@@ -227,9 +227,26 @@ fn check_pods(path: &str, dag: &Value, plan: &Plan) {
             assert_eq!(requests["memory"], memory, "{path}: {}", step.name);
         }
     }
-    if plan.flow != "PodsInFullFlow" {
-        return;
+    if plan.flow == "PodsFlow" {
+        check_guaranteed(&dag["tasks"]["start"]["pod"]["spec"]);
     }
+    if plan.flow == "PodsInFullFlow" {
+        check_full_pods(path, dag);
+    }
+}
+
+/// Kubernetes guarantees a pod what its containers request if each of them has limits as high, also the one that installs the shim.
+#[track_caller]
+fn check_guaranteed(spec: &Value) {
+    for kind in ["containers", "initContainers"] {
+        let resources = &spec[kind][0]["resources"];
+        assert_eq!(resources["limits"], resources["requests"], "{kind}");
+        assert_eq!(resources["limits"], json!({"cpu": "1", "memory": "4096Mi"}));
+    }
+}
+
+#[track_caller]
+fn check_full_pods(path: &str, dag: &Value) {
     let spec = &dag["tasks"]["start"]["pod"]["spec"];
     let container = &spec["containers"][0];
     let env = container["env"].as_array().unwrap();

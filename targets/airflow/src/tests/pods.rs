@@ -183,10 +183,14 @@ fn the_profile_adds_to_what_steps_ask() {
 fn files_are_as_small_as_what_is_asked() {
     let plain = emit(&decorated("image='a'"));
     assert!(plain.contains("container_security_context=SECURITY,"));
+    assert!(plain.contains("init_containers=[SHIM],"));
     assert!(!plain.contains("self.env = "), "{plain}");
     let full = emit(&decorated(
-        "executable='/opt/py', security_context={'privileged': True}",
+        "executable='/opt/py', security_context={'privileged': True}, qos='Guaranteed'",
     ));
+    // The class of a pod is that of all its containers.
+    assert!(full.contains("init_containers=[shim],"));
+    assert!(full.contains("shim.resources = k8s.V1ResourceRequirements("));
     assert!(full.contains("kwargs.setdefault(\"container_security_context\", SECURITY)"));
     assert!(!full.contains("container_security_context=SECURITY,"));
     assert!(full.contains("                **ENV,\n                **self.env,\n"));
