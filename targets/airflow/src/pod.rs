@@ -5,6 +5,7 @@ use flowc_core::ir::plan::{PlanStep, Resources};
 use flowc_core::source::Span;
 use flowc_protocol::environment;
 use flowc_target::Options;
+use flowc_target::asked::TEMPDIR;
 use flowc_target::kubernetes::{self, Pod, Toleration};
 use indexmap::{IndexMap, IndexSet};
 
@@ -13,9 +14,6 @@ use crate::layout::Expr;
 
 /// Entries of a dictionary.
 type Entries = Vec<(String, Expr)>;
-
-/// What `current.tempdir` looks at.
-const TEMPDIR: &str = "METAFLOW_TEMPDIR";
 
 /// Labels that Airflow gives to its pods or looks for (`operators/pod.py` of the provider, read at 10.25).
 const OWN_LABELS: &[&str] = &[

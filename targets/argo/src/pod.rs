@@ -5,15 +5,13 @@ use flowc_core::ir::plan::{Plan, PlanStep, Resources as Wanted};
 use flowc_core::source::Span;
 use flowc_protocol::environment;
 use flowc_target::Options;
+use flowc_target::asked::TEMPDIR;
 use flowc_target::kubernetes::{self, Pod, Toleration};
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value, json};
 
 use crate::manifest::{Metadata, Name, Resources, Variable};
 use crate::text;
-
-/// What `current.tempdir` looks at.
-const TEMPDIR: &str = "METAFLOW_TEMPDIR";
 
 /// Resources of a step that asks for nothing; they stand in the template's defaults.
 const USUAL: Wanted = Wanted {

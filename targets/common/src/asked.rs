@@ -11,6 +11,9 @@ use crate::literal::as_text;
 /// Where Metaflow mounts a file system in memory.
 const TMPFS_PATH: &str = "/metaflow_temp";
 
+/// What `current.tempdir` looks at.
+pub const TEMPDIR: &str = "METAFLOW_TEMPDIR";
+
 /// Where the volume with the shim is mounted, and the shim of an image.
 const OURS: [&str; 2] = ["/flowc", "/flowc-shim"];
 

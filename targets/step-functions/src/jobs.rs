@@ -6,6 +6,7 @@
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::{Plan, PlanStep};
 use flowc_protocol::{PROTOCOL, environment};
+use flowc_target::asked::TEMPDIR;
 use flowc_target::{Options, profile, sha256_hex};
 use indexmap::IndexMap;
 
@@ -25,9 +26,6 @@ const TIMEOUT_MIN_S: u32 = 60;
 
 /// The orchestrator's limit lies this far behind the author's: the harness interrupts at T, the shim kills at T + 30.
 const TIMEOUT_MARGIN_S: u32 = 60;
-
-/// What `current.tempdir` looks at.
-const TEMPDIR: &str = "METAFLOW_TEMPDIR";
 
 /// Attempts of one job: losses of a container before user code starts are retried 3 times (DESIGN §4).
 const ATTEMPTS: u32 = 4;
