@@ -349,11 +349,6 @@ impl Executor for OnAirflow<'_> {
         bucket(&self.airflow.cluster.store())
     }
 
-    /// Between its tasks a flow waits for the scheduler, and this column takes longest.
-    fn at_once(&self) -> usize {
-        5
-    }
-
     /// The file is the same for both versions; the older one shows with one example and the constructs that it takes it.
     fn takes(&self, case: &Case) -> bool {
         let is_construct = CONSTRUCTS.iter().any(|it| it.name == case.name);
