@@ -165,12 +165,4 @@ pub const CONSTRUCTS: &[Construct] = &[
         arguments: &[],
         resume_from: "end",
     },
-    Construct {
-        name: "random_three",
-        shelf: "tests/flows",
-        class: "RandomThreeFlow",
-        what: "likewise",
-        arguments: &[],
-        resume_from: "end",
-    },
 ];
