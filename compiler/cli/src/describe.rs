@@ -3,7 +3,6 @@
 //! Two interpreters are asked side by side, with different hash seeds: an answer that depends on more than the files is none.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs};
@@ -17,6 +16,7 @@ use flowc_task::harness;
 use serde_json::{Map, Value, json};
 
 use crate::place::variable;
+use crate::question;
 use crate::run::session::cache;
 
 /// What of the environment Python keeps: where it finds its own files and packages.
@@ -189,13 +189,7 @@ fn start(
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {}", python.program.display()))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(asked.as_bytes()) {
-            // It ended without listening, and says so by its answer.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written.context("cannot ask Python")?,
-        }
-    }
+    question::tell(&mut child, asked).context("cannot ask Python")?;
     Ok(child)
 }
 

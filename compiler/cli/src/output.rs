@@ -77,7 +77,8 @@ fn write_all(stream: &mut dyn Write, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
-fn ignore_broken_pipe(result: io::Result<()>) -> io::Result<()> {
+/// Nobody listens any more, which is no failure.
+pub(crate) fn ignore_broken_pipe(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,

@@ -7,7 +7,7 @@ use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::Plan;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::{PROTOCOL, environment};
-use flowc_target::{BundleFile, Options, kubernetes};
+use flowc_target::{BundleFile, Options};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
@@ -35,6 +35,7 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
         groups: Groups::new(plan),
         choices: Choices::new(plan, options.profile.airflow.foreach_blocks > 1),
         asked: BTreeSet::new(),
+        has_guaranteed: false,
         found: Diagnostics::default(),
     };
     if let Err(error) = options.profile.remote_store("airflow", &["s3", "gs", "az"]) {
@@ -66,19 +67,12 @@ pub(crate) struct Emitter<'a> {
     pub(crate) choices: Choices,
     /// Arguments by which steps ask something of their pods: the class has no lines for what none asks.
     pub(crate) asked: BTreeSet<&'static str>,
+    /// Whether a step asks for limits of all that it requests.
+    pub(crate) has_guaranteed: bool,
     pub(crate) found: Diagnostics,
 }
 
 impl Emitter<'_> {
-    /// Whether a step asks for limits of all that it requests.
-    fn is_guaranteed(&self) -> bool {
-        let mut steps = self.plan.steps.iter();
-        // What is wrong with them was reported with their operators.
-        steps.any(|(_, step)| {
-            kubernetes::read(step, "airflow", &mut Diagnostics::default()).is_guaranteed
-        })
-    }
-
     fn check_names(&mut self) {
         for (id, step) in self.plan.steps.iter() {
             let (what, longest) = if is_foreach(self.plan, id) {
@@ -268,7 +262,7 @@ fn render(
         has_groups => emitter.groups.has_task_groups(),
         has_blocks => emitter.has_blocks(),
         has_switch => has_switch,
-        has_qos => emitter.is_guaranteed(),
+        has_qos => emitter.has_guaranteed,
         has_env => emitter.asked.contains("env"),
         has_own_security => emitter.asked.contains("container_security_context"),
         in_project => emitter.plan.project.is_some(),

@@ -6,7 +6,7 @@ use flowc_core::source::Span;
 use flowc_protocol::environment;
 use flowc_target::Options;
 use flowc_target::asked::TEMPDIR;
-use flowc_target::kubernetes::{self, Pod, Toleration};
+use flowc_target::kubernetes::{Pod, Toleration};
 use indexmap::{IndexMap, IndexSet};
 
 use crate::defaults::{Argument, REQUESTS, own_security};
@@ -33,13 +33,13 @@ const OWN_LABELS: &[&str] = &[
 /// Arguments of one step's operator: what differs from the defaults.
 pub(crate) fn arguments(
     step: &PlanStep,
+    pod: &Pod,
     options: &Options,
     found: &mut Diagnostics,
 ) -> Vec<Argument> {
-    let pod = kubernetes::read(step, "airflow", found);
-    check(step, &pod, found);
-    let (requests, limits) = resources(&step.resources, &pod);
-    let (volumes, mounts) = volumes(step, &pod);
+    check(step, pod, found);
+    let (requests, limits) = resources(&step.resources, pod);
+    let (volumes, mounts) = volumes(step, pod);
     let text = |text: &String| Expr::text(text.as_str());
     let arguments = [
         ("requests", dictionary(requests)),
@@ -60,15 +60,15 @@ pub(crate) fn arguments(
             pod.image_pull_policy
                 .map(|policy| Expr::text(policy.as_str())),
         ),
-        ("image_pull_secrets", own_pull_secrets(&pod, options)),
+        ("image_pull_secrets", own_pull_secrets(pod, options)),
         (
             "env_from",
             list(pod.secrets.iter().map(|name| secret(name)).collect()),
         ),
-        ("env", dictionary(variables(&pod))),
+        ("env", dictionary(variables(pod))),
         ("ports", pod.port.map(port)),
         ("node_selector", dictionary(texts(&pod.node_selector))),
-        ("labels", labels(&pod, options)),
+        ("labels", labels(pod, options)),
         ("annotations", dictionary(texts(&pod.annotations))),
         (
             "tolerations",

@@ -2,6 +2,7 @@
 
 use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::{StepId, StepKind};
+use flowc_target::kubernetes;
 
 use crate::choices::When;
 use crate::edges::Edges;
@@ -208,7 +209,9 @@ impl Emitter<'_> {
         if let Some(when) = self.choices.looked_at(plan, &self.groups, id) {
             arguments.push(("when", self.when(when)));
         }
-        let pod = pod::arguments(step, self.options, &mut self.found);
+        let asked = kubernetes::read(step, "airflow", &mut self.found);
+        self.has_guaranteed |= asked.is_guaranteed;
+        let pod = pod::arguments(step, &asked, self.options, &mut self.found);
         self.asked.extend(pod.iter().map(|(name, _)| *name));
         arguments.extend(pod);
         if step.restarts() > 0 {

@@ -1,6 +1,5 @@
 //! What a flow wants called once its run is over.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::{env, io};
@@ -13,6 +12,7 @@ use serde_json::json;
 
 use crate::output;
 use crate::place::variable;
+use crate::question;
 use crate::run::session::cache;
 
 /// Where hooks run.
@@ -77,13 +77,7 @@ impl Hooks<'_> {
             "function": function,
             "run": format!("{}/{run}", self.plan.flow),
         });
-        if let Some(mut stdin) = child.stdin.take() {
-            match stdin.write_all(asked.to_string().as_bytes()) {
-                // It ended without listening, which its status says.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                written => written?,
-            }
-        }
+        question::tell(&mut child, &asked.to_string())?;
         child.wait()
     }
 }

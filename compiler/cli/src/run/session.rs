@@ -155,6 +155,7 @@ pub(crate) fn execute(
     if let Some(at) = modules.iter().position(|module| is_in_tree(module, &code)) {
         modules.truncate(at);
     }
+    let metadata = machine.metadata_root().to_owned();
     let Machine {
         local,
         runtime,
@@ -163,7 +164,6 @@ pub(crate) fn execute(
         cwd,
     } = machine;
     let place = store.url().to_owned();
-    let metadata = store.local_root().unwrap_or(&local.root).to_owned();
     let user = local.user();
     let manifest = manifest_here(plan, profile, &user);
     if let (Some(project), Some(branch)) = (&manifest.project, &manifest.branch) {
