@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::manifest::{ParameterType, StepKind};
+use crate::manifest::{ParameterType, StepKind, Trigger};
 
 /// Name of the file in a bundle.
 pub const FILE_NAME: &str = "flow.ir.json";
@@ -36,6 +36,12 @@ pub struct FlowIr {
     /// `@schedule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// `@trigger` or `@trigger_on_finish`: a run starts once all of them have come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
+    /// When those that have come are forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger_reset: Option<Schedule>,
     /// Whether Python was run to learn attributes and parameters that cannot be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub described: bool,

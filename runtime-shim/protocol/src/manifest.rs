@@ -27,6 +27,9 @@ pub struct Manifest {
     pub parameters: Vec<Parameter>,
     /// By name; each step after all its parents.
     pub steps: IndexMap<String, Step>,
+    /// `@trigger` or `@trigger_on_finish`: what starts runs, in the order of `FLOWC_TRIGGER_<n>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
     /// `@project`'s name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -90,6 +93,27 @@ pub struct Parameter {
     /// A string value is split at this separator into a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separator: Option<String>,
+}
+
+/// What starts a run; all of a flow's triggers must have come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Trigger {
+    /// An event is published.
+    Event {
+        /// Its name.
+        name: String,
+        /// Field of the event's payload by the parameter that takes its value.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        parameters: IndexMap<String, String>,
+    },
+    /// A run of another flow ends well.
+    Run {
+        /// Name of the event, `metaflow.<flow>.end` with the project in front of the flow.
+        name: String,
+        /// Name of the other flow's class.
+        flow: String,
+    },
 }
 
 /// Type of a parameter's value.

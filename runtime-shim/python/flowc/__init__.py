@@ -20,6 +20,8 @@ from .decorators import (
     secrets,
     step,
     timeout,
+    trigger,
+    trigger_on_finish,
 )
 from .flowspec import FlowSpec
 from .parameters import JSONType, Parameter
@@ -35,6 +37,7 @@ LAZY = {
     "StepMutator": "mutators",
     "USER_SKIP_STEP": "user_steps",
     "UserStepDecorator": "user_steps",
+    "namespaced_event_name": "events",
     "user_step_decorator": "user_steps",
 }
 """Names that few flows use, and the module that has each: it is imported when it is asked for."""
@@ -71,4 +74,6 @@ __all__ = [
     "secrets",
     "step",
     "timeout",
+    "trigger",
+    "trigger_on_finish",
 ]

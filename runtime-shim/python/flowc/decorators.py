@@ -77,6 +77,8 @@ kubernetes = _marker("kubernetes")
 parallel = _marker("parallel")
 schedule = _marker("schedule")
 exit_hook = _marker("exit_hook")
+trigger = _marker("trigger")
+trigger_on_finish = _marker("trigger_on_finish")
 project = _marker("project")
 
 # Accepted, and nothing is done about them yet: the compiler has said so.

@@ -9,6 +9,7 @@ import os
 import sys
 
 from . import flowspec, modules
+from .events import NamespacedEventName
 from .exceptions import MetaflowException, TaskOver
 from .parameters import JSONTypeClass
 
@@ -128,9 +129,10 @@ def _check_json(name, value):
 
 
 def _mark(mark):
+    read = _named if mark.name == "exit_hook" else lambda value: value
     return {
         "name": mark.name,
-        "arguments": {str(name): _value(_named(value)) for name, value in mark.attributes.items()},
+        "arguments": {str(name): _value(read(value)) for name, value in mark.attributes.items()},
         "inserted_by": mark.inserted_by,
     }
 
@@ -176,10 +178,15 @@ def _value(value):
     try:
         return {"value": _literal(value)}
     except (TypeError, ValueError):
+        if callable(value):
+            # Its `repr` has its address, which is another one each time.
+            return {"shown": "the function %s" % getattr(value, "__name__", "of a class")}
         return {"shown": repr(value)[:200]}
 
 
 def _literal(value):
+    if isinstance(value, NamespacedEventName):
+        return {"pairs": [["namespaced_event_name", value.name]]}
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):

@@ -78,6 +78,8 @@ impl Target for Airflow {
             loops: true,
             gang: false,
             schedule: true,
+            trigger: false,
+            trigger_on_finish: false,
             exit_hooks: false,
             computed_defaults: false,
             gpu: true,

@@ -2,7 +2,7 @@
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
 use flowc_core::ir::flow::{Gang, Literal};
-use flowc_core::ir::plan::{Attributes, Plan, PlanStep};
+use flowc_core::ir::plan::{Attributes, Plan, PlanStep, Trigger};
 
 use crate::{Target, project};
 
@@ -38,6 +38,10 @@ pub struct Capabilities {
     pub gang: bool,
     /// `@schedule`; without it a schedule is refused.
     pub schedule: bool,
+    /// `@trigger`; without it an event is refused.
+    pub trigger: bool,
+    /// `@trigger_on_finish`; without it a run that starts another is refused.
+    pub trigger_on_finish: bool,
     /// `@exit_hook`; without it a hook is refused.
     pub exit_hooks: bool,
     /// Defaults of parameters that Python computes when the run starts.
@@ -62,6 +66,8 @@ impl Capabilities {
         loops: false,
         gang: false,
         schedule: false,
+        trigger: false,
+        trigger_on_finish: false,
         exit_hooks: false,
         computed_defaults: false,
         gpu: false,
@@ -92,6 +98,16 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
             schedule.span,
             "remove it and start runs from outside",
         );
+    }
+    if let Some(triggers) = &plan.triggers {
+        let (what, can) = match triggers.on.first() {
+            Some(Trigger::Run { .. }) => ("`@trigger_on_finish`", can.trigger_on_finish),
+            Some(Trigger::Event { .. }) | None => ("`@trigger`", can.trigger),
+        };
+        if !can {
+            let help = "remove it, and start runs by `@schedule` or from outside";
+            pass.construct(what, triggers.span, help);
+        }
     }
     for hook in plan.exit_hooks.iter().filter(|_| !can.exit_hooks) {
         let help = "remove it: let the target's own notifications report how runs end, and do what belongs to the flow in its end step";
@@ -343,6 +359,23 @@ mod tests {
             ..Capabilities::NONE
         };
         check_source(&source, can, &[]);
+    }
+
+    #[test]
+    fn a_trigger_is_refused_where_it_stands() {
+        for written in [
+            "trigger(event='new_data')",
+            "trigger_on_finish(flow='Other')",
+        ] {
+            let source = format!("@{written}\n{}", one_step(""));
+            check_source(&source, Capabilities::NONE, &[(Code::FC0301, written)]);
+            let can = Capabilities {
+                trigger: written.starts_with("trigger("),
+                trigger_on_finish: !written.starts_with("trigger("),
+                ..Capabilities::NONE
+            };
+            check_source(&source, can, &[]);
+        }
     }
 
     #[test]

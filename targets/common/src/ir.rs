@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::BundleFile;
 use crate::literal::{as_text, to_json};
-use crate::manifest::{parameter_type, step_kind};
+use crate::manifest::{parameter_type, step_kind, triggers};
 use crate::writer;
 
 /// Prints the view of the plan that policy tools read.
@@ -24,6 +24,15 @@ pub fn flow_ir(plan: &Plan) -> BundleFile {
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
         }),
+        triggers: triggers(plan),
+        trigger_reset: plan
+            .triggers
+            .as_ref()
+            .and_then(|triggers| triggers.reset.as_ref())
+            .map(|reset| flow_ir::Schedule {
+                cron: reset.cron.clone(),
+                timezone: reset.timezone.clone(),
+            }),
         described: plan.described,
         parameters: plan.parameters.iter().map(parameter).collect(),
         steps: plan.steps.iter().map(|(_, one)| step(plan, one)).collect(),

@@ -3,7 +3,7 @@
 mod graph_info;
 
 use flowc_core::ir::flow::ParameterType;
-use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, Secrets, StepId, StepKind};
+use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, Secrets, StepId, StepKind, Trigger};
 use flowc_core::ir::project::Project;
 use flowc_protocol::PROTOCOL;
 use flowc_protocol::manifest::{self, EmptyForeach, Manifest};
@@ -25,11 +25,29 @@ pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
             .iter()
             .map(|(_, one)| (one.name.clone(), step(plan, one)))
             .collect(),
+        triggers: triggers(plan),
         project: plan.project.as_ref().map(|project| project.name.clone()),
         branch: plan.project.as_ref().and_then(Project::branch_name),
         configs: plan.configs.clone(),
         graph_info: graph_info::graph_info(plan),
     }
+}
+
+/// What starts the flow's runs, as files name it.
+pub(crate) fn triggers(plan: &Plan) -> Vec<manifest::Trigger> {
+    let own = plan.project.as_ref();
+    let all = plan.triggers.iter().flat_map(|triggers| &triggers.on);
+    all.map(|trigger| match trigger {
+        Trigger::Event { parameters, .. } => manifest::Trigger::Event {
+            name: trigger.event_name(own),
+            parameters: parameters.clone(),
+        },
+        Trigger::Run { flow, .. } => manifest::Trigger::Run {
+            name: trigger.event_name(own),
+            flow: flow.clone(),
+        },
+    })
+    .collect()
 }
 
 fn parameter(parameter: &PlanParameter) -> manifest::Parameter {

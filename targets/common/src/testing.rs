@@ -122,7 +122,7 @@ pub fn refusal(target: &dyn Target, plan: &Plan, options: &Options) -> Diagnosti
 /// A flow file from the body of its class, with everything imported.
 pub fn source(body: &str) -> String {
     format!(
-        "from metaflow import FlowSpec, JSONType, Parameter, batch, catch, environment, exit_hook, kubernetes, parallel, project, resources, retry, schedule, secrets, step, timeout\n\n{body}\n\nif __name__ == '__main__':\n    F()\n"
+        "from metaflow import FlowSpec, JSONType, Parameter, batch, catch, environment, exit_hook, kubernetes, parallel, project, resources, retry, namespaced_event_name, schedule, secrets, step, timeout, trigger, trigger_on_finish\n\n{body}\n\nif __name__ == '__main__':\n    F()\n"
     )
 }
 

@@ -101,7 +101,7 @@ codes! {
     FC0210 "two parameters of the same name"
     FC0211 "a default of the wrong type"
     FC0212 "a separator that cannot split"
-    FC0213 "a schedule and a required parameter"
+    FC0213 "a required parameter where nobody gives a value"
     FC0214 "invalid schedule"
     FC0215 "invalid project or branch name"
     FC0216 "both `@batch` and `@kubernetes`"
@@ -112,6 +112,9 @@ codes! {
     FC0222 "an exit hook without functions"
     FC0225 "a branch that is said twice"
     FC0226 "a branch without a project"
+    FC0227 "invalid trigger"
+    FC0228 "a trigger that is said twice"
+    FC0229 "a trigger for a parameter that the flow does not have"
 
     FC0301 "a construct that the target does not support"
     FC0302 "an attribute that the target does not support"

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::flow::Gang;
 use super::plan::{
-    Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, SecretBackend, Secrets,
-    StepId, StepKind,
+    Attributes, DecoratorInfo, Node, Plan, PlanParameter, PlanStep, Region, Reset, SecretBackend,
+    Secrets, StepId, StepKind, Trigger, Triggers,
 };
 use crate::show::{case_key, python};
 
@@ -29,6 +29,9 @@ pub fn dump(plan: &Plan) -> String {
         let zone = schedule.timezone.as_deref().unwrap_or("UTC");
         line(format!("schedule {:?} in {zone}", schedule.cron));
     }
+    if let Some(triggers) = &plan.triggers {
+        dump_triggers(plan, triggers, &mut line);
+    }
     for hook in &plan.exit_hooks {
         let (success, error) = (hook.on_success.join(" "), hook.on_error.join(" "));
         line(format!("exit hook, success [{success}] error [{error}]"));
@@ -50,6 +53,22 @@ pub fn dump(plan: &Plan) -> String {
     line("regions".to_owned());
     dump_region(plan, &plan.root, 1, &mut line);
     out
+}
+
+fn dump_triggers(plan: &Plan, triggers: &Triggers, line: &mut impl FnMut(String)) {
+    for trigger in &triggers.on {
+        let mut out = format!("trigger {}", trigger.event_name(plan.project.as_ref()));
+        if let Trigger::Event { parameters, .. } = trigger {
+            for (parameter, field) in parameters {
+                let _ = write!(out, " {parameter}={field}");
+            }
+        }
+        line(out);
+    }
+    if let Some(Reset { cron, timezone }) = &triggers.reset {
+        let zone = timezone.as_deref().unwrap_or("UTC");
+        line(format!("triggers reset at {cron:?} in {zone}"));
+    }
 }
 
 fn dump_parameter(parameter: &PlanParameter) -> String {

@@ -217,6 +217,10 @@ pub struct Decorator {
     pub arguments: IndexMap<String, Argument>,
 }
 
+/// The function of Metaflow's that makes an event's name a project's own.
+/// In a decorator's arguments its call is a dictionary with this one key.
+pub const NAMESPACED: &str = "namespaced_event_name";
+
 /// A keyword argument of a decorator.
 #[derive(Clone, Debug)]
 pub struct Argument {

@@ -9,3 +9,4 @@ pub mod flow;
 mod invariants;
 pub mod plan;
 pub mod project;
+pub mod trigger;

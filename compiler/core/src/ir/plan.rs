@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::arena::{Arena, Handle};
 use super::flow::{CaseKey, Gang, Literal, ParameterType};
 use super::project::Project;
+pub use super::trigger::{EventName, ProjectBranch, Reset, Trigger, Triggers};
 use crate::source::Span;
 
 /// Handle of a [`PlanStep`] in [`Plan::steps`].
@@ -38,6 +39,8 @@ pub struct Plan {
     pub constants: Vec<PlanConstant>,
     /// `@schedule`, resolved.
     pub schedule: Option<Schedule>,
+    /// `@trigger` or `@trigger_on_finish`.
+    pub triggers: Option<Triggers>,
     /// `@project`.
     pub project: Option<Project>,
     /// `@exit_hook`, in the order in which they are called.

@@ -7,7 +7,7 @@ use crate::source::SourceTree;
 /// The dump of a flow whose class has the decorators and parameters, and whose first step has the other decorators.
 fn plan(flow: &str, members: &str, step: &str) -> String {
     let source = format!(
-        "from metaflow import FlowSpec, JSONType, Parameter, batch, catch, environment, kubernetes, project, resources, retry, schedule, step, timeout\n\n\n{flow}\nclass OneFlow(FlowSpec):\n    {members}\n\n    {step}\n    @step\n    def start(self):\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n\n\nif __name__ == \"__main__\":\n    OneFlow()\n"
+        "from metaflow import FlowSpec, JSONType, Parameter, batch, catch, environment, kubernetes, namespaced_event_name, project, resources, retry, schedule, step, timeout, trigger, trigger_on_finish\n\n\n{flow}\nclass OneFlow(FlowSpec):\n    {members}\n\n    {step}\n    @step\n    def start(self):\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n\n\nif __name__ == \"__main__\":\n    OneFlow()\n"
     );
     let mut tree = SourceTree::default();
     let file = tree.add("flow.py", source);
@@ -212,5 +212,65 @@ fn project_is_its_name_and_branch() {
             "",
             &expected,
         );
+    }
+}
+
+#[test]
+fn triggers_are_events_and_their_fields() {
+    let alpha = "alpha = Parameter('Alpha', default=1)\n    b = Parameter('b', default='')";
+    for (decorator, line) in [
+        // The only event gives every parameter the field of its name.
+        ("trigger(event='new.data')", "new.data Alpha=alpha b=b"),
+        (
+            "trigger(event={'name': 'a', 'parameters': {'alpha': 'x'}})",
+            "a Alpha=x",
+        ),
+        (
+            "trigger(events=[{'name': 'a', 'parameters': ['b', ('alpha', 'x')]}, 'c'])",
+            "a b=b Alpha=x",
+        ),
+        ("trigger(events=['a', 'c'])", "c"),
+        (
+            "trigger(events=[namespaced_event_name('a'), 'c'])",
+            "mfns.a",
+        ),
+        (
+            "project(name='shop', branch='next')\n@trigger(events=[{'name': namespaced_event_name('a')}, 'c'])",
+            "mfns.shop.test.next.a",
+        ),
+    ] {
+        head(&format!("@{decorator}"), alpha, &format!("trigger {line}"));
+    }
+    head(
+        "@trigger(event='a', options={'reset_at': {'cron': '0 6 ? * * *'}})",
+        "",
+        "triggers reset at \"0 6 * * *\" in UTC",
+    );
+}
+
+#[test]
+fn triggers_are_flows_of_projects() {
+    for (flow, name) in [
+        ("'Other'", "Other"),
+        ("'demo.prod.x.Other'", "demo.prod.x.Other"),
+        (
+            "{'name': 'Other', 'project': 'demo', 'project_branch': 'prod'}",
+            "demo.prod.Other",
+        ),
+    ] {
+        let decorator = format!("@trigger_on_finish(flow={flow})");
+        head(&decorator, "", &format!("trigger metaflow.{name}.end"));
+    }
+    for (flow, name) in [
+        ("'Other'", "shop.prod.Other"),
+        (
+            "{'name': 'Other', 'project_branch': 'test.a'}",
+            "shop.test.a.Other",
+        ),
+        ("{'name': 'Other', 'project': 'demo'}", "demo.prod.Other"),
+    ] {
+        let decorator =
+            format!("@project(name='shop', production=True)\n@trigger_on_finish(flows=[{flow}])");
+        head(&decorator, "", &format!("trigger metaflow.{name}.end"));
     }
 }

@@ -8,7 +8,7 @@ use crate::ir::plan::{ExitHook, Schedule};
 use crate::ir::project::{self, Project};
 use crate::source::Span;
 
-fn find<'f>(flow: &'f Flow, name: &str) -> Option<&'f Decorator> {
+pub(super) fn find<'f>(flow: &'f Flow, name: &str) -> Option<&'f Decorator> {
     let mut decorators = flow.decorators.iter();
     decorators.find(|decorator| decorator.name.value == name)
 }
@@ -101,7 +101,7 @@ fn warn_of_several(
 }
 
 /// Whether a name has the shape of one in the IANA database; which ones exist depends on the year.
-fn is_timezone(name: &str) -> bool {
+pub(super) fn is_timezone(name: &str) -> bool {
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic())
             && part

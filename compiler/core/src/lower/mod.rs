@@ -8,6 +8,7 @@ mod parameters;
 mod regions;
 mod resources;
 mod secrets;
+mod triggers;
 
 #[cfg(test)]
 mod attribute_tests;
@@ -38,6 +39,8 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
     diagnostics.extend(found);
     let (project, found) = flow_attributes::project(flow);
     diagnostics.extend(found);
+    let (triggers, found) = triggers::resolve(tree, flow, project.as_ref());
+    diagnostics.extend(found);
     let (exit_hooks, found) = flow_attributes::exit_hooks(flow);
     diagnostics.extend(found);
     diagnostics.sort();
@@ -63,6 +66,7 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
         parameters: flow.parameters.iter().map(parameters::resolve).collect(),
         constants: flow.constants.iter().map(constant).collect(),
         schedule,
+        triggers,
         project,
         exit_hooks,
         imported_names: imported_names(flow),

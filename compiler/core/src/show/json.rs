@@ -79,6 +79,10 @@ pub fn json(plan: &Plan) -> String {
         "project": project.map(|project| project.name.as_str()),
         "branch": project.and_then(Project::branch_name),
         "schedule": schedule.map(|it| json!({"cron": it.cron, "timezone": it.timezone})),
+        "triggers": plan.triggers.as_ref().map(|triggers| {
+            let names = triggers.on.iter().map(|one| one.event_name(project));
+            names.collect::<Value>()
+        }),
         "start": plan.steps[plan.start].name,
         "end": plan.steps[plan.end].name,
         "parameters": parameters.collect::<Value>(),

@@ -20,7 +20,8 @@ pub fn text(plan: &Plan) -> String {
     for line in plan.doc.as_deref().unwrap_or_default().lines() {
         let _ = writeln!(out, "{}", format!("  {}", printable(line)).trim_end());
     }
-    if plan.doc.is_some() && (plan.project.is_some() || plan.schedule.is_some()) {
+    let starts = plan.schedule.is_some() || plan.triggers.is_some();
+    if plan.doc.is_some() && (plan.project.is_some() || starts) {
         out.push('\n');
     }
     if let Some(project) = &plan.project {
@@ -31,6 +32,14 @@ pub fn text(plan: &Plan) -> String {
     if let Some(schedule) = &plan.schedule {
         let zone = schedule.timezone.as_deref().unwrap_or("UTC");
         let _ = writeln!(out, "  schedule {} ({zone})", schedule.cron);
+    }
+    for trigger in plan.triggers.iter().flat_map(|triggers| &triggers.on) {
+        let own = plan.project.as_ref();
+        let what = match trigger.flow_name(own) {
+            Some(flow) => format!("end of {flow}"),
+            None => format!("event {}", trigger.event_name(own)),
+        };
+        let _ = writeln!(out, "  trigger {what}");
     }
     if !plan.parameters.is_empty() {
         out.push_str("\nParameters\n");

@@ -329,6 +329,8 @@ fn defaults(decorator: &str) -> &'static [(&'static str, Preset)] {
             ("production", Switch(false)),
             ("branch", NONE),
         ],
+        "trigger" => &[("event", NONE), ("events", List), ("options", Dictionary)],
+        "trigger_on_finish" => &[("flow", NONE), ("flows", List), ("options", Dictionary)],
         _ => &[],
     }
 }

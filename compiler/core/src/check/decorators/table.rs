@@ -239,4 +239,22 @@ const SPECS: &[Spec] = &[
             maybe("options", Kind::Dictionary),
         ],
     },
+    Spec {
+        name: "trigger",
+        place: Place::Flow,
+        arguments: &[
+            maybe("event", Kind::TextOrDictionary),
+            maybe("events", Kind::TextsOrDictionaries),
+            maybe("options", Kind::Dictionary),
+        ],
+    },
+    Spec {
+        name: "trigger_on_finish",
+        place: Place::Flow,
+        arguments: &[
+            maybe("flow", Kind::TextOrDictionary),
+            maybe("flows", Kind::TextsOrDictionaries),
+            maybe("options", Kind::Dictionary),
+        ],
+    },
 ];

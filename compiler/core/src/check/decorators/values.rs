@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     TextDictionary,
     /// A string or a dictionary of strings.
     TextTextsOrDictionary,
+    /// A string or any dictionary.
+    TextOrDictionary,
     /// Any dictionary.
     Dictionary,
     /// A list of dictionaries.
@@ -92,6 +94,7 @@ impl Kind {
             Self::TextTextsOrDictionary => {
                 is_text(value) || is_list(value, is_text) || is_dictionary_of_text(value)
             }
+            Self::TextOrDictionary => is_text(value) || is_dictionary(value),
             Self::Dictionary => is_dictionary(value),
             Self::Dictionaries => is_list(value, is_dictionary),
             Self::TextsOrDictionaries => {
@@ -157,6 +160,7 @@ impl Kind {
             Self::TextTextsOrDictionary => {
                 "a string, a list of strings or a dictionary of strings".to_owned()
             }
+            Self::TextOrDictionary => "a string or a dictionary".to_owned(),
             Self::Dictionary => "a dictionary".to_owned(),
             Self::Dictionaries => "a list of dictionaries".to_owned(),
             Self::TextsOrDictionaries => "a list of strings and dictionaries".to_owned(),
@@ -168,7 +172,9 @@ impl Kind {
         match self {
             Self::Bool => "True",
             Self::Whole { .. } | Self::Number { .. } => "1",
-            Self::Text | Self::Choice(_) | Self::Identifier => "\"some_name\"",
+            Self::Text | Self::Choice(_) | Self::Identifier | Self::TextOrDictionary => {
+                "\"some_name\""
+            }
             Self::AbsolutePath => "\"/path\"",
             Self::TextOrTexts | Self::TextTextsOrDictionary | Self::TextsOrDictionaries => {
                 "[\"text\"]"

@@ -14,7 +14,7 @@ use super::lower::Context;
 use super::names::{Meaning, Names};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::flow::{Argument, Decorator, Literal, Spanned};
+use crate::ir::flow::{Argument, Decorator, Literal, NAMESPACED, Spanned};
 use crate::source::Span;
 
 /// What is decorated.
@@ -209,6 +209,8 @@ fn read_argument<'a>(
     };
     let value = if decorator == "exit_hook" {
         names_of_functions(context, &keyword.value)
+    } else if decorator == "trigger" {
+        names_of_events(context, &keyword.value)
     } else {
         context.literal(&keyword.value)
     };
@@ -242,6 +244,23 @@ fn names_of_functions<'a>(context: &Context<'a>, value: &'a Expr) -> Result<Lite
         | Meaning::Bound
         | Meaning::Unbound(_)
         | Meaning::Expression => context.names.constant(part),
+    })
+}
+
+/// A value in which `namespaced_event_name("...")` stands for a dictionary with that one key.
+fn names_of_events<'a>(context: &Context<'a>, value: &'a Expr) -> Result<Literal, NotLiteral> {
+    literal::evaluate(value, &|part: &'a Expr| {
+        let Some(call) = part.as_call_expr() else {
+            return context.literal(part).ok();
+        };
+        let function = context.names.resolve(&call.func);
+        let function = function.exported().filter(|name| *name == NAMESPACED)?;
+        let [argument] = &*call.arguments.args else {
+            return None;
+        };
+        let name = context.literal(argument).ok()?;
+        let is_plain = matches!(name, Literal::Str(_)) && call.arguments.keywords.is_empty();
+        is_plain.then(|| Literal::Dict(IndexMap::from([(function.to_owned(), name)])))
     })
 }
 

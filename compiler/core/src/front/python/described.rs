@@ -181,7 +181,11 @@ fn value_of(
         Err(shown) => {
             let message = format!("`{argument}` of `@{decorator}` is no plain value");
             let label = format!("Python makes `{shown}` of it");
-            let help = "texts, numbers, booleans, lists and dictionaries can be told to a target";
+            let help = if decorator.starts_with("trigger") {
+                "write the names themselves, `namespaced_event_name(\"...\")`, or a value of a `Config`"
+            } else {
+                "texts, numbers, booleans, lists and dictionaries can be told to a target"
+            };
             let finding = Diagnostic::error(Code::FC0012, message, span, label).help(help);
             context.found.push(finding);
             None

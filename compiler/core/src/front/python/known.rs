@@ -18,6 +18,8 @@ pub(super) const FLOW_DECORATORS: &[(&str, &str)] = &[
     ("schedule", "cron"),
     ("project", "name"),
     ("exit_hook", "on_success"),
+    ("trigger", "event"),
+    ("trigger_on_finish", "flow"),
 ];
 
 /// Decorators that are accepted although nothing is done about them yet: what is not done, and what to do instead.
@@ -40,8 +42,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("metaflow_ray", BY_PARALLEL),
     ("mpi", BY_PARALLEL),
     ("tensorflow_parallel", BY_PARALLEL),
-    ("trigger", BY_SCHEDULE),
-    ("trigger_on_finish", BY_SCHEDULE),
     ("airflow_external_task_sensor", BY_SCHEDULE),
     ("airflow_s3_key_sensor", BY_SCHEDULE),
     (
@@ -67,7 +67,7 @@ const WITHOUT_CARDS: &str =
 const IN_THE_IMAGE: &str = "install the packages in the image that `flowc.toml` names, and on this machine for `flowc run`";
 const BY_PARALLEL: &str = "use `@parallel`, and start the framework in the step by `current.parallel`: address of the first node, number of nodes, index of this one";
 const BY_SCHEDULE: &str =
-    "remove it and start the run by `@schedule` or by the orchestrator's own means";
+    "remove it and start the run by `@schedule`, `@trigger` or the orchestrator's own means";
 const AS_ARTIFACTS: &str = "remove it and store the model as an artifact";
 const OTHER_COMPUTE: &str = "remove it; steps run where the target runs them";
 const INTERNAL: &str = "remove it; Metaflow adds it by itself where it needs it";
@@ -102,6 +102,9 @@ const PROVIDED: &[&str] = &[
     "schedule",
     "project",
     "exit_hook",
+    "trigger",
+    "trigger_on_finish",
+    "namespaced_event_name",
     "card",
     "pypi",
     "pypi_base",

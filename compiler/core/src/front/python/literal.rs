@@ -79,12 +79,12 @@ pub(super) fn literal(expr: &Expr) -> Result<Literal, NotLiteral> {
     evaluate(expr, &|_| None)
 }
 
-/// As [`literal`], with a value for the names that have one.
+/// As [`literal`], with a value for the names and calls that have one.
 pub(super) fn evaluate<'a>(
     expr: &'a Expr,
     named: &dyn Fn(&'a Expr) -> Option<Literal>,
 ) -> Result<Literal, NotLiteral> {
-    if (expr.is_name_expr() || expr.is_attribute_expr())
+    if (expr.is_name_expr() || expr.is_attribute_expr() || expr.is_call_expr())
         && let Some(value) = named(expr)
     {
         return Ok(value);

@@ -1,9 +1,9 @@
-from metaflow import FlowSpec, trigger_on_finish, step
+from metaflow import FlowSpec, checkpoint, step
 
 
-@trigger_on_finish(flow="Other")
-#^^^^^^^^^^^^^^^^^ FC0014 not supported yet
 class Demo(FlowSpec):
+    @checkpoint
+#    ^^^^^^^^^^ FC0014 not supported yet
     @step
     def start(self):
         self.next(self.end)

@@ -1,8 +1,8 @@
-from metaflow import FlowSpec, trigger, step
+from metaflow import FlowSpec, step, trigger
 
 
-@trigger(event="new_data")
-#^^^^^^^ FC0014 not supported yet
+@trigger(event="a", events=["b", "c"])
+#                          ^^^^^^^^^^ FC0227 given here
 class Demo(FlowSpec):
     @step
     def start(self):

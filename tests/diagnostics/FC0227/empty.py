@@ -1,0 +1,17 @@
+from metaflow import FlowSpec, step, trigger_on_finish
+
+
+@trigger_on_finish(flows=[])
+#^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0227 nothing starts a run
+class Demo(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()

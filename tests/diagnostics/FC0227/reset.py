@@ -1,0 +1,18 @@
+from metaflow import FlowSpec, step, trigger_on_finish
+
+
+@trigger_on_finish(flow="A", options={"reset_at": {"timezone": "UTC", "crn": "0 6 * * *"}})
+#                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0227 in these options
+#                                                                     ^^^^^ FC0227 not known here
+class Demo(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Demo()
