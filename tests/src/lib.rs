@@ -5,6 +5,7 @@
 
 pub mod beds;
 pub mod constructs;
+mod forks;
 pub mod matrix;
 mod outcome;
 pub mod trials;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::OnceLock;
 
+pub use forks::Forks;
 pub use outcome::{Attempts, Output, attempts, output};
 pub use turn::Turn;
 

@@ -8,7 +8,7 @@ use flowc_tests::beds::airflow::{Airflow, Version};
 use flowc_tests::beds::argo::Argo;
 use flowc_tests::beds::{aws, kubernetes};
 use flowc_tests::constructs::CONSTRUCTS;
-use flowc_tests::{flowc, metaflow_python, output, repo_root, run, temp_dir};
+use flowc_tests::{Forks, flowc, output, run, temp_dir};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -146,42 +146,43 @@ pub(crate) trait Executor: Sync {
         Ok(id.ok_or_else(|| format!("no run: {run}"))?.to_owned())
     }
 
+    /// A command of Metaflow's client, or beside it, over the runs of this orchestrator.
+    fn client(&self, program: &Path) -> Command {
+        let mut command = self.command(program);
+        command
+            .current_dir(self.workshop())
+            .env("HOME", self.workshop())
+            .env("METAFLOW_USER", "tester")
+            .env("METAFLOW_DEFAULT_METADATA", "local")
+            .env("METAFLOW_DATASTORE_SYSROOT_LOCAL", self.workshop())
+            .env("METAFLOW_DEFAULT_DATASTORE", "s3")
+            .env(
+                "METAFLOW_DATASTORE_SYSROOT_S3",
+                format!("s3://{}", self.bucket()),
+            )
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
     /// A local copy of what the example left in the store.
-    fn store(&self, case: &Case) -> PathBuf {
+    fn store(&self, case: &Case, scripts: &Forks) -> PathBuf {
         let mirror = self.workshop().join("mirror");
-        run(self
-            .command(metaflow_python())
-            .arg(repo_root().join("tests/beds/aws/mirror.py"))
-            .arg(self.bucket())
-            .arg(format!("{}/", case.class))
-            .arg(&mirror));
+        let prefix = format!("{}/", case.class);
+        let told = scripts.run(
+            "tests/beds/aws/mirror.py",
+            &[&self.bucket(), &prefix, &mirror.display().to_string()],
+        );
+        assert_eq!(told.code, Some(0), "{}", told.stderr);
         mirror
     }
 
     /// Makes the run visible to Metaflow's client and reads it there.
-    fn read_by_client(&self, case: &Case, id: &str) -> Result<(), String> {
+    fn read_by_client(&self, case: &Case, id: &str, scripts: &Forks) -> Result<(), String> {
         let name = format!("{}/{id}", case.class);
-        let command = |program: &Path| {
-            let mut command = self.command(program);
-            command
-                .current_dir(self.workshop())
-                .env("HOME", self.workshop())
-                .env("METAFLOW_USER", "tester")
-                .env("METAFLOW_DEFAULT_METADATA", "local")
-                .env("METAFLOW_DATASTORE_SYSROOT_LOCAL", self.workshop())
-                .env("METAFLOW_DEFAULT_DATASTORE", "s3")
-                .env(
-                    "METAFLOW_DATASTORE_SYSROOT_S3",
-                    format!("s3://{}", self.bucket()),
-                )
-                .env("PYTHONDONTWRITEBYTECODE", "1");
-            command
-        };
-        run(command(flowc()).args(["sync", &name]));
-        let described = run(command(metaflow_python())
-            .arg(repo_root().join("tests/beds/metaflow/client.py"))
-            .args(["describe", &name]));
-        let described: Value = serde_json::from_str(&described).map_err(|why| why.to_string())?;
+        run(self.client(flowc()).args(["sync", &name]));
+        let told = scripts.run("tests/beds/metaflow/client.py", &["describe", &name]);
+        let described: Value =
+            serde_json::from_str(&told.stdout).map_err(|why| format!("{why}: {}", told.stderr))?;
         for key in ["successful", "finished", "latest_run"] {
             if described[key] != true {
                 return Err(format!("{key} = {}", described[key]));

@@ -12,7 +12,6 @@ mod recorded;
 use std::fmt::Write as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -20,7 +19,7 @@ use std::thread;
 use flowc_tests::beds::argo::Argo;
 use flowc_tests::constructs::{CONSTRUCTS, Construct};
 use flowc_tests::matrix;
-use flowc_tests::{metaflow_python, repo_root, report};
+use flowc_tests::{Forks, metaflow_python, repo_root, report};
 use serde_json::{Value, json};
 
 use crate::executors::{Executor, Local};
@@ -169,6 +168,8 @@ fn column(
     cases: &[Case],
     ours: &[String],
 ) -> (String, Vec<Cell>) {
+    let python = executor.client(metaflow_python());
+    let scripts = Forks::start(python, &["boto3", "metaflow"]);
     let next = AtomicUsize::new(0);
     let cells = Mutex::new(vec![Cell::default(); cases.len()]);
     thread::scope(|scope| {
@@ -182,7 +183,7 @@ fn column(
                         }
                         return;
                     };
-                    let cell = cell(executor, local, case, &ours[number]);
+                    let cell = cell(executor, &scripts, local, case, &ours[number]);
                     cells.lock().unwrap()[number] = cell;
                 }
             });
@@ -191,7 +192,7 @@ fn column(
     (executor.name(), cells.into_inner().unwrap())
 }
 
-fn cell(executor: &dyn Executor, local: &Local, case: &Case, ours: &str) -> Cell {
+fn cell(executor: &dyn Executor, scripts: &Forks, local: &Local, case: &Case, ours: &str) -> Cell {
     let name = executor.name();
     if let Some(code) = executor.refusal(case) {
         return Cell {
@@ -210,7 +211,7 @@ fn cell(executor: &dyn Executor, local: &Local, case: &Case, ours: &str) -> Cell
             };
         }
     };
-    let store = executor.store(case);
+    let store = executor.store(case, scripts);
     if !case.succeeds {
         let attempts =
             |store: &Path, run: &str| recorded::attempts(store, &format!("{}/{run}", case.class));
@@ -227,13 +228,13 @@ fn cell(executor: &dyn Executor, local: &Local, case: &Case, ours: &str) -> Cell
             ..Cell::default()
         };
     }
-    let found = compare(case, local, ours, &store, &run);
+    let found = compare(scripts, case, (&local.store(), ours), (&store, &run));
     let artifacts = found["artifacts"].as_u64().unwrap_or(0);
     let mut wrong = Vec::new();
     if artifacts == 0 || found["equal"] != json!(true) {
         wrong.push(format!("{} on {name}: {:#}", case.name, found["different"]));
     }
-    if let Err(said) = executor.read_by_client(case, &run) {
+    if let Err(said) = executor.read_by_client(case, &run, scripts) {
         wrong.push(format!(
             "{} on {name}, Metaflow's client: {said}",
             case.name
@@ -267,20 +268,20 @@ fn table(cases: &[Case], ours: &[String], columns: &[(String, Vec<Cell>)]) -> St
     table
 }
 
-/// Compares the artifacts of two runs of one flow.
-fn compare(case: &Case, local: &Local, ours: &str, store: &Path, theirs: &str) -> Value {
-    let output = Command::new(metaflow_python())
-        .arg(repo_root().join("tests/beds/metaflow/compare.py"))
-        .arg(case.class)
-        .arg(local.store())
-        .arg(ours)
-        .arg(store)
-        .arg(theirs)
-        .arg("--file")
-        .arg(case.file())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| json!({"different": String::from_utf8_lossy(&output.stderr)}))
+/// Compares the artifacts of two runs of one flow, each the store's root and the run's id.
+fn compare(scripts: &Forks, case: &Case, ours: (&Path, &str), theirs: (&Path, &str)) -> Value {
+    let path = |path: &Path| path.display().to_string();
+    let said = scripts.run(
+        "tests/beds/metaflow/compare.py",
+        &[
+            case.class,
+            &path(ours.0),
+            ours.1,
+            &path(theirs.0),
+            theirs.1,
+            "--file",
+            &path(&case.file()),
+        ],
+    );
+    serde_json::from_str(&said.stdout).unwrap_or_else(|_| json!({"different": said.stderr}))
 }
