@@ -80,6 +80,7 @@ impl Target for Airflow {
             schedule: true,
             trigger: false,
             trigger_on_finish: false,
+            several_triggers: false,
             exit_hooks: false,
             computed_defaults: false,
             gpu: true,

@@ -42,6 +42,8 @@ pub struct Capabilities {
     pub trigger: bool,
     /// `@trigger_on_finish`; without it a run that starts another is refused.
     pub trigger_on_finish: bool,
+    /// Runs that start once several events, or runs of several flows, have come.
+    pub several_triggers: bool,
     /// `@exit_hook`; without it a hook is refused.
     pub exit_hooks: bool,
     /// Defaults of parameters that Python computes when the run starts.
@@ -68,6 +70,7 @@ impl Capabilities {
         schedule: false,
         trigger: false,
         trigger_on_finish: false,
+        several_triggers: false,
         exit_hooks: false,
         computed_defaults: false,
         gpu: false,
@@ -100,6 +103,7 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
         );
     }
     if let Some(triggers) = &plan.triggers {
+        let can_wait = can.several_triggers;
         let (what, can) = match triggers.on.first() {
             Some(Trigger::Run { .. }) => ("`@trigger_on_finish`", can.trigger_on_finish),
             Some(Trigger::Event { .. }) | None => ("`@trigger`", can.trigger),
@@ -107,6 +111,10 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
         if !can {
             let help = "remove it, and start runs by `@schedule` or from outside";
             pass.construct(what, triggers.span, help);
+        } else if let Some(second) = triggers.on.get(1).filter(|_| !can_wait) {
+            let what = format!("{what} by more than one thing");
+            let help = "wait for one of them, and look in the start step whether the others are there; or divide the flow";
+            pass.construct(&what, second.span(), help);
         }
     }
     for hook in plan.exit_hooks.iter().filter(|_| !can.exit_hooks) {
@@ -373,6 +381,27 @@ mod tests {
                 trigger: written.starts_with("trigger("),
                 trigger_on_finish: !written.starts_with("trigger("),
                 ..Capabilities::NONE
+            };
+            check_source(&source, can, &[]);
+        }
+    }
+
+    #[test]
+    fn the_second_trigger_is_refused_where_all_must_come() {
+        for (written, second) in [
+            ("trigger(events=['one', 'two'])", "'two'"),
+            ("trigger_on_finish(flows=['One', 'Two'])", "'Two'"),
+        ] {
+            let source = format!("@{written}\n{}", one_step(""));
+            let can = Capabilities {
+                trigger: true,
+                trigger_on_finish: true,
+                ..Capabilities::NONE
+            };
+            check_source(&source, can, &[(Code::FC0301, second)]);
+            let can = Capabilities {
+                several_triggers: true,
+                ..can
             };
             check_source(&source, can, &[]);
         }

@@ -10,7 +10,7 @@ use crate::StepFunctions;
 use crate::jobs::JobDefinitions;
 use crate::names::Place;
 use crate::states::States;
-use crate::{events, iam, names, overlap, schedule};
+use crate::{events, iam, names, overlap, schedule, triggers};
 
 /// Largest definition, bytes (Step Functions, `CreateStateMachine`, `definition`).
 const DEFINITION_MAX: usize = 1_048_576;
@@ -64,6 +64,15 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
         };
         match schedule::request(plan, written, &place, role, input) {
             Ok(request) => files.push(file("schedule.json", &request)),
+            Err(error) => found.push(*error),
+        }
+    }
+    if let Some(written) = &plan.triggers {
+        let role = profile.events_role.as_ref();
+        let role = role.map_or_else(|| place.role(plan, "events"), |role| role.value.clone());
+        let bus = profile.event_bus.value.as_str();
+        match triggers::requests(plan, written, &place, bus, role) {
+            Ok(requests) => files.extend(requests.map(|requests| file("events.json", &requests))),
             Err(error) => found.push(*error),
         }
     }

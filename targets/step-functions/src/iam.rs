@@ -48,6 +48,11 @@ pub(crate) fn roles(facts: &Facts<'_>) -> Option<Value> {
         let statements = vec![allow(&["states:StartExecution"], &[machine])];
         add("schedule", "scheduler.amazonaws.com", statements);
     }
+    if facts.plan.triggers.is_some() && profile.events_role.is_none() {
+        let machine = machine_arn(facts);
+        let statements = vec![allow(&["states:StartExecution"], &[machine])];
+        add("events", "events.amazonaws.com", statements);
+    }
     (!roles.is_empty()).then(|| Value::Object(roles))
 }
 

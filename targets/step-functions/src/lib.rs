@@ -7,12 +7,14 @@
 //! | split, join | a `Parallel` state, then the join's own state |
 //! | foreach | outermost: a distributed `Map` over the `split.json` that the splitting task left in the store; inside another foreach: `getObject`, then an inline `Map` |
 //! | retry | the state's `Retry` for user code, the job definition's `evaluateOnExit` for lost containers |
+//! | `@trigger`, `@trigger_on_finish` | a rule of EventBridge, which hands its event to an execution as input |
 //! | artifact | nothing: artifacts are in the store, and every task computes where its parents' are |
 //!
 //! What flows through the machine is `{"run": …}`, inside a foreach also `"index"`; it never grows with the width of a fan-out.
 //! Steps of the same shape share a job definition, which is named by the digest of its content.
 //!
 //! Not mapped: `@kubernetes`, scratch disk, and of `@batch` the storage that only Fargate gives; each is refused by FC0302.
+//! A run that starts once several triggers have come has no AWS form either and is refused by FC0301.
 //! A schedule that fires on either of two kinds of days has no AWS form and is refused by FC0308.
 
 mod asl;
@@ -29,6 +31,7 @@ mod overlap;
 mod schedule;
 mod secrets;
 mod states;
+mod triggers;
 mod ways;
 
 #[cfg(test)]
@@ -51,6 +54,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     loops: true,
     gang: false,
     schedule: true,
+    trigger: true,
+    trigger_on_finish: true,
     gpu: true,
     shared_memory: true,
     batch: Decorator::Mapped(batch::ATTRIBUTES),

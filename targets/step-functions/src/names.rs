@@ -30,8 +30,8 @@ pub(crate) const JOB: NameRule = NameRule {
     ..STATE_MACHINE
 };
 
-/// Role names: at most 64 (IAM, `CreateRole`); schedules: at most 64 (EventBridge Scheduler, `CreateSchedule`).
-/// Ours leave room for `flowc-` and the role's purpose.
+/// Role names: at most 64 (IAM, `CreateRole`); schedules: at most 64 (EventBridge Scheduler, `CreateSchedule`);
+/// rules: at most 64 of letters, digits, `.`, `-` and `_` (EventBridge, `PutRule`). Ours leave room for `flowc-` and the role's purpose.
 const SHORT: NameRule = NameRule {
     what: "role",
     max: 48,
@@ -55,12 +55,22 @@ pub fn state_machine_name(plan: &Plan) -> String {
     STATE_MACHINE.legal(&base(plan))
 }
 
+/// Name of the state machine of another flow, by its name with project and branch in front, as `shop.prod.TrainFlow`.
+pub(crate) fn state_machine_of(flow: &str) -> String {
+    STATE_MACHINE.legal(&flow.replace('.', "-"))
+}
+
 /// Name of the flow's schedule.
 pub fn schedule_name(plan: &Plan) -> String {
     schedule_name_of(&base(plan))
 }
 
-/// Name of the schedule of a flow, by the name of its state machine: where that was not shortened, they agree.
+/// Name of the rule by which events start the flow.
+pub(crate) fn rule_name(plan: &Plan) -> String {
+    schedule_name(plan)
+}
+
+/// Name of the schedule of a flow, and of its rule, by the name of its state machine: where that was not shortened, they agree.
 pub(crate) fn schedule_name_of(machine: &str) -> String {
     format!("flowc-{}", SHORT.legal(machine))
 }
@@ -142,7 +152,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// ARN of one of the flow's own roles: `states`, `job` or `schedule`.
+    /// ARN of one of the flow's own roles: `states`, `job`, `schedule` or `events`.
     pub(crate) fn role(&self, plan: &Plan, purpose: &str) -> String {
         let (partition, account) = (self.partition(), &*self.profile.account);
         let flow = SHORT.legal(&base(plan));

@@ -13,6 +13,9 @@ use crate::names::{self, Place};
 /// Input of scheduled executions where it matters; names that begin with `flowc_` are ours.
 pub(crate) const MARK: &str = r#"{"flowc_scheduled":true}"#;
 
+/// Output of an execution that gave way to another, as Step Functions writes it.
+pub(crate) const SKIPPED_OUTPUT: &str = r#"{"skip":true}"#;
+
 /// Name of the first state; no step can be called so.
 pub(crate) const SCHEDULED: &str = "flowc-scheduled";
 

@@ -1,6 +1,7 @@
 //! What a bundle looks like, for small flows and for all.
 
 mod jobs;
+mod triggers;
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,8 @@
 Prints `READY http://127.0.0.1:PORT` and ends when its standard input is closed, so it never outlives a test.
 Clients set AWS_ENDPOINT_URL to that address; S3 is addressed by path.
 
-What is simulated, on moto's server (S3, IAM, STS, Scheduler, Batch, Step Functions with its interpreter of states):
+What is simulated, on moto's server (S3, IAM, STS, Scheduler, EventBridge, Batch, Step Functions with its interpreter
+of states):
 
 - Batch: a job is a local process of the command in its definition, `evaluateOnExit`, attempts, attempt timeouts,
   termination. An image is an entry of images.json: which local program stands for a path of the image, what is on its
@@ -15,6 +16,8 @@ What is simulated, on moto's server (S3, IAM, STS, Scheduler, Batch, Step Functi
   history of their own, which are found by the map run.
 - Versions, aliases, what `CreateStateMachine` refuses, roles that must exist.
 - Scheduler: a schedule fires when a test says so (`POST /_bed/fire`), not by the clock.
+- EventBridge: a rule starts the executions that it should for events that are put and for executions that end. An
+  event arrives once and at once.
 - Faults that a test asks for: see faults.py.
 
 What is not: who may do what (IAM's policies; a test can deny single actions), throttling, eventual consistency, the

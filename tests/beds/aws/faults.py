@@ -81,6 +81,8 @@ def action_of(environ):
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target.startswith("AWSStepFunctions."):
         return "states:" + target.split(".", 1)[1]
+    if target.startswith("AWSEvents."):
+        return "events:" + target.split(".", 1)[1]
     signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([a-z0-9-]+)/", environ.get("HTTP_AUTHORIZATION", ""))
     service = signed[1] if signed else ""
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]

@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import batch_jobs
+import events
 import faults
 import interpreter
 import machines
@@ -98,8 +99,8 @@ def jobs(query, body):
 
 
 def history(query, body):
-    events = backend().get_execution_history(query["arn"])["events"]
-    return collections.Counter(str(getattr(event["type"], "value", event["type"])) for event in events)
+    found = backend().get_execution_history(query["arn"])["events"]
+    return collections.Counter(str(getattr(event["type"], "value", event["type"])) for event in found)
 
 
 def requests(query, body):
@@ -164,6 +165,7 @@ def server(port):
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     interpreter.install()
     machines.install()
+    events.install()
     moto = DomainDispatcherApplication(create_backend_app)
 
     def application(environ, start_response):

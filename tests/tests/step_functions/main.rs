@@ -13,4 +13,5 @@ mod examples;
 mod faults;
 mod parameters;
 mod schedules;
+mod triggers;
 mod world;

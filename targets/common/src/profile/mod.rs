@@ -198,6 +198,10 @@ pub struct StepFunctionsProfile {
     pub state_machine_role: Option<Setting<String>>,
     /// ARN of the role with which the schedule starts the state machine. A role per flow if absent.
     pub scheduler_role: Option<Setting<String>>,
+    /// Name or ARN of the event bus on which the events of `@trigger` arrive.
+    pub event_bus: Setting<String>,
+    /// ARN of the role with which EventBridge starts the state machine. A role per flow if absent.
+    pub events_role: Option<Setting<String>>,
     /// Iterations of one foreach that run at a time.
     pub max_concurrency: u32,
     /// How an outermost foreach runs.
@@ -215,6 +219,8 @@ impl Default for StepFunctionsProfile {
             execution_role: None,
             state_machine_role: None,
             scheduler_role: None,
+            event_bus: "default".into(),
+            events_role: None,
             max_concurrency: 100,
             foreach: ForeachMode::default(),
         }

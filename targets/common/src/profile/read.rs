@@ -148,6 +148,8 @@ impl Reader {
                 "execution_role",
                 "state_machine_role",
                 "scheduler_role",
+                "event_bus",
+                "events_role",
                 "max_concurrency",
                 "foreach",
             ],
@@ -172,6 +174,10 @@ impl Reader {
             execution_role: self.string(table, "execution_role", rules::ARN_ROLE),
             state_machine_role: self.string(table, "state_machine_role", rules::ARN_ROLE),
             scheduler_role: self.string(table, "scheduler_role", rules::ARN_ROLE),
+            event_bus: self
+                .string(table, "event_bus", rules::EVENT_BUS)
+                .unwrap_or(default.event_bus),
+            events_role: self.string(table, "events_role", rules::ARN_ROLE),
             // Step Functions runs at most 10 000 children of a distributed map at a time.
             max_concurrency: self
                 .integer(table, "max_concurrency", 1..10_001)

@@ -94,6 +94,23 @@ pub(super) const JOB_QUEUE: Rule = Rule {
     },
 };
 
+// EventBridge: `[/.-_A-Za-z0-9]+`, at most 256 (`CreateEventBus`); a bus of another account is named by its ARN.
+pub(super) const EVENT_BUS: Rule = Rule {
+    expected: "the name or ARN of an event bus",
+    holds: |text| {
+        let name = match text.split_once(":event-bus/") {
+            Some((head, name)) if head.starts_with("arn:") => {
+                if !head.chars().all(|c| is_word(c) || c == ':' || c == '-') {
+                    return false;
+                }
+                name
+            }
+            _ => text,
+        };
+        (1..=256).contains(&name.len()) && name.chars().all(|c| is_word(c) || "/.-".contains(c))
+    },
+};
+
 // A context has any name: `arn:aws:eks:…`, `user@cluster`. It reaches no manifest.
 pub(super) const CONTEXT: Rule = Rule {
     expected: "the name of a context, as `kubectl config get-contexts` shows it",

@@ -13,6 +13,7 @@ pub(super) struct Clients {
     pub(super) states: aws_sdk_sfn::Client,
     pub(super) batch: aws_sdk_batch::Client,
     pub(super) scheduler: aws_sdk_scheduler::Client,
+    pub(super) events: aws_sdk_eventbridge::Client,
     /// Who deploys, as [`flowc_target::deploy::OWNER_KEY`] says it.
     pub(super) owner: String,
 }
@@ -46,6 +47,7 @@ impl Clients {
             states: aws_sdk_sfn::Client::new(&config),
             batch: aws_sdk_batch::Client::new(&config),
             scheduler: aws_sdk_scheduler::Client::new(&config),
+            events: aws_sdk_eventbridge::Client::new(&config),
             owner: without_session(identity.arn().unwrap_or_default()),
         })
     }

@@ -18,6 +18,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Says what to do where something is not there.
+    pub(super) fn or_missing(self, missing: String) -> Self {
+        Self { missing, ..self }
+    }
+
     /// `verb` as in "cannot update", `permission` as IAM names the action.
     pub(super) fn new(
         service: &'static str,
@@ -66,8 +71,11 @@ const REFUSED: &[&str] = &[
     "ClientException",
     "InvalidArn",
     "InvalidDefinition",
+    "InvalidEventPatternException",
     "InvalidExecutionInput",
     "InvalidName",
+    "LimitExceededException",
+    "ManagedRuleException",
     "ServiceQuotaExceededException",
     "StateMachineDeleting",
     "StateMachineLimitExceeded",
@@ -168,6 +176,7 @@ pub(super) fn explain_role(error: DeployError, what_to_do: impl FnOnce() -> Stri
 
 fn is_about_role(message: &str) -> bool {
     message.contains("authorized to assume the provided role")
+        || message.contains("cannot be assumed by principal")
         || message.contains("must allow AWS EventBridge Scheduler to assume the role")
 }
 

@@ -6,6 +6,7 @@
 //! | state machine | its name | updated in place, which publishes an immutable version |
 //! | alias `live` | its name | moved to the new version: from then on runs start it |
 //! | schedule | its name | updated in place; it starts the alias |
+//! | rule | its name on an event bus | updated in place; it starts the alias |
 //!
 //! In that order, so that an interruption leaves the old version running: until the alias moves nothing starts the new
 //! one. Running executions keep the definition that they started with.
@@ -24,6 +25,7 @@ mod history;
 mod job_definitions;
 mod machine;
 mod prune;
+mod rule;
 mod runs;
 mod schedule;
 mod troubles;
@@ -52,10 +54,11 @@ mod kind {
     pub(super) const STATE_MACHINE: &str = "state machine";
     pub(super) const ALIAS: &str = "alias";
     pub(super) const SCHEDULE: &str = "schedule";
+    pub(super) const RULE: &str = "rule";
     pub(super) const VERSION: &str = "version";
 }
 
-/// Step Functions, Batch and EventBridge Scheduler in the profile's account and region.
+/// Step Functions, Batch, EventBridge and its Scheduler in the profile's account and region.
 #[derive(Debug)]
 pub struct StepFunctionsOperator {
     clients: Clients,
@@ -82,6 +85,8 @@ impl Operator for StepFunctionsOperator {
             .any(|change| change.kind == kind::ALIAS && change.action != Action::Keep);
         changes.extend(machine);
         changes.extend(schedule::changes(&self.clients, &wanted, deployment.foreign).await?);
+        let profile = &deployment.options.profile;
+        changes.extend(rule::changes(&self.clients, &wanted, profile, deployment.foreign).await?);
         if let Some(live) = &live {
             changes.extend(prune::changes(&self.clients, &wanted, live, moves_alias).await?);
         }
@@ -118,6 +123,8 @@ impl Operator for StepFunctionsOperator {
                     schedule::delete(clients, &change.name).await?;
                 }
                 (kind::SCHEDULE, action) => schedule::put(clients, &wanted, action).await?,
+                (kind::RULE, Action::Delete) => rule::delete(clients, &change.name).await?,
+                (kind::RULE, _) => rule::put(clients, &wanted).await?,
                 (_, _) => prune::delete_version(clients, &wanted.machine_arn, &change.name).await?,
             }
             progress.done(change);
@@ -167,6 +174,7 @@ impl Operator for StepFunctionsOperator {
             let arn = || place.states("stateMachine", &change.name);
             match change.kind.as_str() {
                 kind::SCHEDULE => schedule::delete(&self.clients, &change.name).await?,
+                kind::RULE => rule::delete(&self.clients, &change.name).await?,
                 kind::JOB_DEFINITION => {
                     job_definitions::deregister(&self.clients, &change.name).await?;
                 }

@@ -11,7 +11,7 @@ use super::errors::{Request, explain};
 use super::machine::{self, Live};
 use super::runs::{self, Machine};
 use super::wanted::{Wanted, job_definitions_of};
-use super::{KEPT_VERSIONS, change, job_definitions, kind, schedule};
+use super::{KEPT_VERSIONS, change, job_definitions, kind, rule, schedule};
 use crate::names;
 
 /// Versions that nothing needs any more, oldest first, then the job definitions that only they name.
@@ -150,7 +150,7 @@ async fn running_versions(
     Ok(Some(running))
 }
 
-/// What deleting the flow removes: the schedule first, so that nothing starts meanwhile.
+/// What deleting the flow removes: the schedule and the rule first, so that nothing starts meanwhile.
 ///
 /// Runs that are going on end as they would have: AWS deletes a state machine when its last execution has ended.
 /// Their jobs still need the job definitions, so these stay then.
@@ -169,6 +169,10 @@ pub(super) async fn deletions(
         };
         if schedule::is_ours(clients, flow.flow, &schedule).await? {
             changes.push(change(kind::SCHEDULE, &schedule, Action::Delete, None));
+        }
+        // Both have the same name.
+        for name in rule::ours(clients, profile, flow.flow, &schedule).await? {
+            changes.push(change(kind::RULE, &name, Action::Delete, None));
         }
         let running = running_versions(clients, &arn).await?;
         let is_idle = running.is_some_and(|versions| versions.is_empty());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::definition::JobDefinition;
 use crate::names::{self, Place};
 use crate::schedule::ScheduleRequest;
+use crate::triggers::TriggerRequests;
 
 /// What is to be live.
 #[derive(Clone, Debug)]
@@ -26,6 +27,9 @@ pub(super) struct Wanted {
     /// Name that the schedule has, whether there is one or not.
     pub(super) schedule_name: String,
     pub(super) schedule: Option<ScheduleRequest>,
+    /// Name that the rule has, whether there is one or not.
+    pub(super) rule_name: String,
+    pub(super) triggers: Option<TriggerRequests>,
     /// The profile's labels.
     pub(super) labels: IndexMap<String, String>,
     /// Whether the bundle describes roles.
@@ -69,6 +73,10 @@ impl Wanted {
             schedule_name: names::schedule_name(deployment.plan),
             schedule: text("schedule.json")
                 .map(|text| parse("schedule.json", text))
+                .transpose()?,
+            rule_name: names::rule_name(deployment.plan),
+            triggers: text("events.json")
+                .map(|text| parse("events.json", text))
                 .transpose()?,
             labels: profile
                 .labels

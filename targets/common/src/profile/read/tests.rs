@@ -33,6 +33,8 @@ fn every_key_is_read() {
         execution_role = "arn:aws:iam::000000000001:role/e"
         state_machine_role = "arn:aws:iam::000000000001:role/s"
         scheduler_role = "arn:aws:iam::000000000001:role/c"
+        event_bus = "arn:aws:events:eu-central-1:000000000001:event-bus/team/x"
+        events_role = "arn:aws:iam::000000000001:role/d"
         max_concurrency = 7
         foreach = "inline"
         [profile.prod.argo]
@@ -75,6 +77,8 @@ fn every_key_is_read() {
     assert_eq!(*prod.labels["team"], "ml");
     assert_eq!(prod.step_functions.max_concurrency, 7);
     assert_eq!(prod.step_functions.foreach, ForeachMode::Inline);
+    assert!(prod.step_functions.event_bus.ends_with(":event-bus/team/x"));
+    assert!(prod.step_functions.events_role.is_some());
     assert_eq!(**prod.argo.service_account.as_ref().unwrap(), "runner");
     assert_eq!(**prod.argo.context.as_ref().unwrap(), "admin@prod");
     assert_eq!(prod.argo.parallelism, Some(9));
