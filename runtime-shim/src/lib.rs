@@ -14,6 +14,7 @@ pub mod error;
 pub mod gang;
 pub mod harness;
 pub mod history;
+pub mod hooks;
 pub mod inputs;
 mod iterations;
 pub mod launch;

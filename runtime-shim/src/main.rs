@@ -1,7 +1,9 @@
-//! `flowc-shim`: runs one task in a container, told by environment variables alone.
+//! `flowc-shim`: runs one task in a container, or what is to be called after a run, told by environment variables alone.
 //!
 //! What goes wrong is said on standard error as one JSON line per event; standard output is the user's.
 
+mod exit_hooks;
+mod setup;
 mod step;
 
 use std::io::Write;
@@ -10,13 +12,15 @@ use std::process::ExitCode;
 
 use flowc_protocol::exit::Exit;
 
-const USAGE: &str = "usage: flowc-shim step NAME | flowc-shim install DIR | flowc-shim version";
+const USAGE: &str =
+    "usage: flowc-shim step NAME | flowc-shim hooks | flowc-shim install DIR | flowc-shim version";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(|word| word.to_str()).collect();
     match words.as_slice() {
         [Some("step"), Some(name)] => ExitCode::from(step::run(name).code()),
+        [Some("hooks")] => ExitCode::from(exit_hooks::run().code()),
         [Some("install"), Some(_)] => match install(Path::new(&arguments[1])) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -1,8 +1,6 @@
 //! `flowc-shim step NAME`: from the environment to an exit code.
 
-use std::ffi::OsString;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,37 +8,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flowc_protocol::environment;
 use flowc_protocol::exit::Exit;
-use flowc_protocol::identity::{IndexPath, run_id};
+use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::error::TaskError;
 use flowc_task::launch::Interpreter;
+use flowc_task::report;
 use flowc_task::secrets::Vault;
 use flowc_task::signals::{self, Urgency};
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
-use flowc_task::{harness, package, report};
 use serde_json::{Map, Value};
+
+use crate::setup::{self, Setup, configuration, path, text, username};
 
 /// Runs a step as the environment says.
 pub(crate) fn run(name: &str) -> Exit {
-    tracing_subscriber::fmt()
-        .json()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::WARN)
-        .init();
-    // Two threads serve the process and the store; what takes time runs on threads of its own.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    let report = match runtime {
-        Ok(runtime) => {
-            let report = runtime.block_on(execute(name));
-            runtime.shutdown_background();
-            report
-        }
-        Err(error) => TaskReport::from(&TaskError::new(Exit::Machine, error.to_string())),
-    };
+    let report = setup::block_on(execute(name)).unwrap_or_else(|error| {
+        TaskReport::from(&TaskError::new(Exit::Machine, error.to_string()))
+    });
     if let Some(error) = &report.error {
         tracing::error!(exit = report.exit.code(), "{error}");
     }
@@ -108,19 +93,6 @@ async fn prepare(
     name: &str,
     scratch: &mut Option<tempfile::TempDir>,
 ) -> Result<(Store, TaskRequest, Interpreter), TaskError> {
-    if let Some(protocol) = text(environment::PROTOCOL)? {
-        let number = protocol.parse().map_err(|_| {
-            configuration(format!("{}={protocol} is no number", environment::PROTOCOL))
-        })?;
-        package::check_protocol(number, "the deployment")?;
-    }
-    let raw_run = required(environment::RUN)?;
-    let Some(run) = run_id(&raw_run) else {
-        return Err(configuration(format!(
-            "{}={raw_run} is no run: it has the form argo:NAME, sfn:NAME, airflow:NAME or id:RUN",
-            environment::RUN
-        )));
-    };
     let raw_index = text(environment::INDEX)?.unwrap_or_default();
     let index: IndexPath = raw_index.parse().map_err(|_| {
         configuration(format!(
@@ -129,48 +101,19 @@ async fn prepare(
         ))
     })?;
     let orchestrator_attempt = text(environment::ATTEMPT)?.and_then(|number| number.parse().ok());
-    let store = Store::open(&required(environment::STORE)?)?;
-    let work = match path(environment::WORK) {
-        Some(work) => work,
-        None => scratch
-            .insert(
-                tempfile::Builder::new()
-                    .prefix("flowc-")
-                    .tempdir()
-                    .map_err(|error| {
-                        let message = format!(
-                            "no work folder can be made: {error}; mount one and set {}",
-                            environment::WORK
-                        );
-                        TaskError::new(Exit::Machine, message)
-                    })?,
-            )
-            .path()
-            .to_owned(),
-    };
-    let package = text(environment::PACKAGE)?;
-    let code = match path(environment::CODE) {
-        Some(code) => code,
-        None => package::fetch(&store, &required(environment::PACKAGE)?, &work).await?,
-    };
-    let code = std::path::absolute(&code).unwrap_or(code);
-    let manifest = package::read_plan(&code)?;
+    let Setup {
+        store,
+        run,
+        manifest,
+        package,
+        code,
+        work,
+        launcher,
+    } = Setup::read(scratch).await?;
     let parameters = if name == manifest.start {
         parameters(&store, &manifest).await?
     } else {
         Map::new()
-    };
-    let harness = harness::install(&work).map_err(|error| {
-        let message = format!(
-            "the harness cannot be written to {}: {error}; set {} to a folder that can be written",
-            work.display(),
-            environment::WORK
-        );
-        TaskError::new(Exit::Machine, message)
-    })?;
-    let launcher = Interpreter {
-        python: path(environment::PYTHON).unwrap_or_else(|| PathBuf::from("python3")),
-        harness,
     };
     let request = TaskRequest {
         manifest: Arc::new(manifest),
@@ -237,40 +180,6 @@ fn decode(variable: &str, encoded: &str) -> Result<Vec<u8>, TaskError> {
     STANDARD
         .decode(encoded.trim())
         .map_err(|error| configuration(format!("{variable} is no base64: {error}")))
-}
-
-/// As Metaflow finds the user.
-fn username() -> String {
-    ["METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "flowc".to_owned())
-}
-
-/// A variable that is set and not empty.
-fn text(name: &str) -> Result<Option<String>, TaskError> {
-    match std::env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(configuration(format!("{name} is not UTF-8")))
-        }
-    }
-}
-
-fn required(name: &str) -> Result<String, TaskError> {
-    text(name)?.ok_or_else(|| configuration(format!("the environment variable {name} is not set")))
-}
-
-fn path(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name)
-        .filter(|value: &OsString| !value.is_empty())
-        .map(|value| Path::new(&value).to_owned())
-}
-
-fn configuration(message: String) -> TaskError {
-    TaskError::new(Exit::Configuration, message)
 }
 
 /// What user code prints goes on to the container's own output.

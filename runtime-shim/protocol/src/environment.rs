@@ -1,4 +1,4 @@
-//! Environment variables that an orchestrator sets for `flowc-shim step NAME`.
+//! Environment variables that an orchestrator sets for `flowc-shim step NAME` and `flowc-shim hooks`.
 //!
 //! Their values have a fixed alphabet, so that no orchestrator's templating can change them.
 
@@ -18,6 +18,10 @@ pub const INDEX: &str = "FLOWC_INDEX";
 
 /// The orchestrator's own attempt number, 0-based; recorded, never an identity.
 pub const ATTEMPT: &str = "FLOWC_ATTEMPT";
+
+/// For `flowc-shim hooks` alone: what tells this end of the run from others, such as one before the run was continued.
+/// Any text; of starts with the same text only one calls a function.
+pub const EXECUTION: &str = "FLOWC_EXECUTION";
 
 /// Protocol with which the bundle was written.
 pub const PROTOCOL: &str = "FLOWC_PROTOCOL";

@@ -39,6 +39,9 @@ pub struct Manifest {
     /// Values of the configurations, by name.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub configs: Map<String, Value>,
+    /// `@exit_hook`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_hooks: Option<ExitHooks>,
     /// Metaflow's `_graph_info`, stored as an artifact and shown by its client.
     pub graph_info: Value,
 }
@@ -58,6 +61,17 @@ impl Manifest {
         let split = step.foreach.last().and_then(|split| self.steps.get(split));
         split.is_some_and(|split| split.gang)
     }
+}
+
+/// Functions that are called once a run is over, in order: `function` of the flow's file, or `module.function`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitHooks {
+    /// If the end step has ended well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_success: Vec<String>,
+    /// Otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_error: Vec<String>,
 }
 
 /// What happens when a foreach iterates over nothing.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{RunRecord, TaskRecord};
 use crate::commit::{self, Place, Record};
 use crate::error::TaskError;
-use crate::metadata::{Attempt, MetadataTree, RunFacts, foreach_path};
+use crate::metadata::{Attempt, MetadataTree, RunFacts, foreach_path, now_ms};
 use crate::store::{Store, StoreError};
 
 /// Tasks whose records are read at a time.
@@ -90,7 +90,8 @@ pub async fn enter(
         .parameters
         .as_ref()
         .and_then(|task| task.attempts.first()?.claimed_ms);
-    let tree = MetadataTree::enter_at(&syncer.root, facts, began.unwrap_or_default())
+    // A run that left nothing is entered by its exit hooks.
+    let tree = MetadataTree::enter_at(&syncer.root, facts, began.unwrap_or_else(now_ms))
         .map_err(unwritable)?;
     let mut count = Synced::default();
     if let Some(task) = &record.parameters

@@ -479,7 +479,7 @@ fn escaped(name: &str) -> Cow<'_, str> {
 }
 
 /// Milliseconds since the epoch.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
 }

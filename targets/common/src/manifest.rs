@@ -29,6 +29,7 @@ pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
         project: plan.project.as_ref().map(|project| project.name.clone()),
         branch: plan.project.as_ref().and_then(Project::branch_name),
         configs: plan.configs.clone(),
+        exit_hooks: exit_hooks(plan),
         graph_info: graph_info::graph_info(plan),
     }
 }
@@ -48,6 +49,15 @@ pub(crate) fn triggers(plan: &Plan) -> Vec<manifest::Trigger> {
         },
     })
     .collect()
+}
+
+/// Metaflow calls them from the class upwards.
+fn exit_hooks(plan: &Plan) -> Option<manifest::ExitHooks> {
+    let hooks = || plan.exit_hooks.iter().rev();
+    (!plan.exit_hooks.is_empty()).then(|| manifest::ExitHooks {
+        on_success: hooks().flat_map(|hook| hook.on_success.clone()).collect(),
+        on_error: hooks().flat_map(|hook| hook.on_error.clone()).collect(),
+    })
 }
 
 fn parameter(parameter: &PlanParameter) -> manifest::Parameter {

@@ -1,23 +1,24 @@
 //! What a flow wants called once its run is over.
 
+use std::env;
+use std::io;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::{env, io};
+use std::process::ExitStatus;
 
-use flowc_core::ir::plan::Plan;
 use flowc_local::run::Run;
-use flowc_local::schedule::Ending;
+use flowc_local::schedule;
+use flowc_protocol::manifest::Manifest;
 use flowc_task::harness;
-use serde_json::json;
+use flowc_task::hooks::{Caller, Ending, metadata_environment};
+use flowc_task::launch::Interpreter;
 
 use crate::output;
 use crate::place::variable;
-use crate::question;
 use crate::run::session::cache;
 
 /// Where hooks run.
 pub(crate) struct Hooks<'a> {
-    pub(crate) plan: &'a Plan,
+    pub(crate) manifest: &'a Manifest,
     /// The interpreter of the run.
     pub(crate) python: &'a Path,
     /// Folder of the flow file, absolute.
@@ -31,16 +32,13 @@ pub(crate) struct Hooks<'a> {
 impl Hooks<'_> {
     /// Calls the hooks one after the other, whatever becomes of each; the run's ending is not changed by them.
     pub(crate) fn call(&self, run: &Run) {
-        // Metaflow calls them from the class upwards, and after an interruption too.
-        let is_done = matches!(run.ending, Ending::Done);
-        let functions = self.plan.exit_hooks.iter().rev().flat_map(|hook| {
-            if is_done {
-                &hook.on_success
-            } else {
-                &hook.on_error
-            }
-        });
-        for function in functions {
+        // An interruption is an error, as in Metaflow.
+        let ending = if matches!(run.ending, schedule::Ending::Done) {
+            Ending::Success
+        } else {
+            Ending::Error
+        };
+        for function in ending.functions(self.manifest) {
             output::status("Hook", function);
             match self.start(function, &run.id) {
                 Ok(status) if status.success() => {}
@@ -57,27 +55,16 @@ impl Hooks<'_> {
     }
 
     fn start(&self, function: &str, run: &str) -> io::Result<ExitStatus> {
-        let harness = harness::install(&cache(&variable))?;
-        let mut command = Command::new(self.python);
-        command
-            .arg(harness)
-            .arg("hook")
-            .stdin(Stdio::piped())
-            .env("METAFLOW_USER", self.user)
-            .env("METAFLOW_DEFAULT_METADATA", "local");
-        // The client looks for a folder of this name.
-        let is_named = self.metadata.file_name() == Some(".metaflow".as_ref());
-        if let Some(above) = self.metadata.parent().filter(|_| is_named) {
-            let above = env::current_dir()?.join(above);
-            command.env("METAFLOW_DATASTORE_SYSROOT_LOCAL", above);
-        }
-        let mut child = command.spawn()?;
-        let asked = json!({
-            "file": self.code.join(&self.plan.file),
-            "function": function,
-            "run": format!("{}/{run}", self.plan.flow),
-        });
-        question::tell(&mut child, &asked.to_string())?;
-        child.wait()
+        let caller = Caller {
+            interpreter: Interpreter {
+                python: self.python.to_owned(),
+                harness: harness::install(&cache(&variable))?,
+            },
+            file: self.code.join(&self.manifest.file),
+            run: format!("{}/{run}", self.manifest.flow),
+            cwd: None,
+            environment: metadata_environment(&env::current_dir()?.join(self.metadata), self.user),
+        };
+        caller.start(function)?.wait()
     }
 }

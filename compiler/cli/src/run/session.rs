@@ -169,9 +169,10 @@ pub(crate) fn execute(
     if let (Some(project), Some(branch)) = (&manifest.project, &manifest.branch) {
         output::status("Project", format_args!("{project}, branch {branch}"));
     }
+    let manifest = Arc::new(manifest);
     let request = RunRequest {
         vault: runtime.block_on(vault(&manifest)),
-        manifest: Arc::new(manifest),
+        manifest: Arc::clone(&manifest),
         store,
         user: user.clone(),
         namespace: arguments.namespace.clone(),
@@ -216,7 +217,7 @@ pub(crate) fn execute(
         }
     };
     let hooks = Hooks {
-        plan,
+        manifest: &manifest,
         python: &python.program,
         code: &code,
         metadata: &metadata,
