@@ -239,6 +239,8 @@ impl Attempt<'_> {
             foreach: inputs.frames.clone(),
             known: self.known_after(inputs),
             package: None,
+            triggers: Vec::new(),
+            end: None,
             origin: None,
             data: record,
         };

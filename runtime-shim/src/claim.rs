@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::attempt::{Attempt, Ended};
 use crate::commit::{self, Commit, Outcome, Place, Record, Start};
+use crate::elsewhere::Elsewhere;
 use crate::ending::{self, Ending, adopted};
 use crate::error::TaskError;
 use crate::inputs::{self, Inputs};
@@ -79,9 +80,11 @@ impl Claim<'_> {
         let manifest = &request.manifest;
         let mut inputs = self.inputs.parents.clone();
         let mut parameters = None;
+        let mut triggers = Vec::new();
         if self.is_first_step() {
             outputs::put_all(blobs, known.to_vec()).await?;
             parameters = Some(&*request.parameters);
+            triggers.clone_from(&request.causes.started);
             // A later attempt finds what an earlier one saved, a resumed run what it took over from its origin.
             if (self.number > 0 || request.origin_run.is_some())
                 && let Some(commit) = commit::find(store, &self.parameters_place()).await?
@@ -89,7 +92,12 @@ impl Claim<'_> {
                 commit::mend(store, &self.parameters_place(), &commit).await?;
                 parameters = None;
                 inputs = vec![inputs::parameters(&manifest.flow, &request.run, &commit)];
+                triggers = commit.triggers;
             }
+        } else if !manifest.triggers.is_empty()
+            && let Some(commit) = commit::find(store, &self.parameters_place()).await?
+        {
+            triggers = commit.triggers;
         }
         let spool_root = store.spool_root(&request.work);
         let on_spool = |error: std::io::Error| {
@@ -144,6 +152,8 @@ impl Claim<'_> {
             parameters,
             parameter_specs: &manifest.parameters,
             configs: &manifest.configs,
+            triggers: &triggers,
+            origins: &request.causes.origins,
             graph_info: parameters.map(|_| &manifest.graph_info),
             inputs: &shown,
         };
@@ -152,6 +162,7 @@ impl Claim<'_> {
             inputs,
             spool: spool.path(),
             unverified: Unverified::default(),
+            elsewhere: Elsewhere::new(store, &triggers),
             vault: &request.vault,
             hidden: &self.attempt.hidden,
         };
@@ -212,6 +223,8 @@ impl Claim<'_> {
             foreach: self.inputs.frames.clone(),
             known: self.attempt.known_after(&self.inputs),
             package: None,
+            triggers: Vec::new(),
+            end: None,
             origin: None,
             data: record,
         };
@@ -367,6 +380,10 @@ impl Parameters for Claim<'_> {
             foreach: Vec::new(),
             known: Some(known.digest().to_owned()),
             package: request.package.clone(),
+            triggers: request.causes.started.clone(),
+            end: Some(&request.manifest.end)
+                .filter(|end| *end != "end")
+                .cloned(),
             origin: None,
             data,
         };

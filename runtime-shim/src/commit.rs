@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use flowc_protocol::conversation::Frame;
 use flowc_protocol::identity::task_prefix;
+use flowc_protocol::trigger::Started;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -125,6 +126,12 @@ pub struct Commit {
     /// Of `_parameters` alone: name of the code package that the run began with, by which its plan is found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Of `_parameters` alone: what started the run, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Started>,
+    /// Of `_parameters` alone: name of the flow's last step, where it is not `end`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
     /// Of a copy alone: the run that this task was taken over from, where its logs are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,

@@ -289,27 +289,28 @@ fn input(flow: &str, run: &str, step: &str, index: &IndexPath, commit: &Commit) 
         index: index.clone(),
         iteration: commit.iteration,
     };
-    let objects: BTreeMap<_, _> = commit
-        .data
-        .objects
-        .iter()
-        .map(|(name, key)| {
-            let info = commit.data.info.get(name);
-            let object = Object {
-                key: key.clone(),
-                size: info.map_or(0, |info| info.size),
-                ty: info.map(|info| info.ty.clone()).unwrap_or_default(),
-                encoding: info.map(|info| info.encoding.clone()).unwrap_or_default(),
-            };
-            (name.clone(), object)
-        })
-        .collect();
     Input {
         step: step.to_owned(),
         task_id: task_id.to_string(),
         pathspec: format!("{flow}/{run}/{step}/{task_id}"),
-        objects: Some(objects),
+        objects: Some(objects(commit)),
     }
+}
+
+/// The artifacts of a result, by name.
+pub(crate) fn objects(commit: &Commit) -> BTreeMap<String, Object> {
+    let keys = commit.data.objects.iter();
+    keys.map(|(name, key)| {
+        let info = commit.data.info.get(name);
+        let object = Object {
+            key: key.clone(),
+            size: info.map_or(0, |info| info.size),
+            ty: info.map(|info| info.ty.clone()).unwrap_or_default(),
+            encoding: info.map(|info| info.encoding.clone()).unwrap_or_default(),
+        };
+        (name.clone(), object)
+    })
+    .collect()
 }
 
 fn configuration(message: String) -> TaskError {

@@ -5,6 +5,7 @@
 
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId};
 use flowc_protocol::split::Split;
+use flowc_protocol::trigger::Started;
 
 use crate::commit::{self, Commit, Place, Start};
 use crate::iterations;
@@ -71,8 +72,16 @@ impl Copier {
         Ok(copy)
     }
 
-    /// As [`Copier::copy`], for the parameters.
-    pub async fn copy_parameters(&self, result: Commit) -> Result<Commit, StoreError> {
+    /// As [`Copier::copy`], for the parameters; what started the run may be said anew.
+    pub async fn copy_parameters(
+        &self,
+        result: Commit,
+        triggers: &[Started],
+    ) -> Result<Commit, StoreError> {
+        let mut result = result;
+        if !triggers.is_empty() {
+            result.triggers = triggers.to_vec();
+        }
         self.copy(PARAMETERS_STEP, &TaskId::default(), result).await
     }
 

@@ -11,6 +11,7 @@ use flowc_protocol::exit::Exit;
 use serde_json::json;
 
 use crate::cas::{Blobs, Loaded, Verdict};
+use crate::elsewhere::Elsewhere;
 use crate::error::TaskError;
 use crate::secrets::{Hidden, Vault};
 use crate::store::StoreError;
@@ -21,6 +22,7 @@ pub(crate) struct Service<'a> {
     pub(crate) inputs: Vec<Input>,
     pub(crate) spool: &'a Path,
     pub(crate) unverified: Unverified,
+    pub(crate) elsewhere: Elsewhere<'a>,
     pub(crate) vault: &'a Vault,
     pub(crate) hidden: &'a Hidden,
 }
@@ -48,19 +50,50 @@ impl Service<'_> {
                     format!("the harness asks for `{name}`, which input {input} does not have"),
                 )
             })?;
-        match self.blobs.load(&object.key, object.size, self.spool).await {
-            Ok(Loaded::Inline(bytes)) => Ok(json!({"op": "ok", "data": STANDARD.encode(bytes)})),
-            Ok(Loaded::File(path)) => Ok(json!({"op": "ok", "path": path, "size": object.size})),
-            Ok(Loaded::Unverified(path, verdict)) => {
-                let number = self.unverified.add(name, verdict);
-                Ok(json!({"op": "ok", "path": path, "size": object.size, "check": number}))
-            }
-            Err(error) => Err(unreadable(name, error)),
-        }
+        let loaded = self.blobs.load(&object.key, object.size, self.spool).await;
+        let size = object.size;
+        self.unverified.hand_over(name, size, loaded)
+    }
+
+    /// What the end task of a run that started this one left: the artifacts it has, or one of them.
+    pub(crate) async fn elsewhere(
+        &mut self,
+        trigger: usize,
+        name: Option<&str>,
+    ) -> Result<serde_json::Value, TaskError> {
+        let task = self.elsewhere.task(trigger).await?;
+        let Some(name) = name else {
+            return Ok(json!({"op": "ok", "objects": task.objects}));
+        };
+        let Some(object) = task.objects.get(name) else {
+            let message = format!("the harness asks for `{name}`, which is not there");
+            return Err(TaskError::new(Exit::Configuration, message));
+        };
+        let loaded = task.blobs.load(&object.key, object.size, self.spool).await;
+        let size = object.size;
+        self.unverified.hand_over(name, size, loaded)
     }
 }
 
 impl Unverified {
+    /// The answer to a load.
+    fn hand_over(
+        &mut self,
+        name: &str,
+        size: u64,
+        loaded: Result<Loaded, StoreError>,
+    ) -> Result<serde_json::Value, TaskError> {
+        match loaded {
+            Ok(Loaded::Inline(bytes)) => Ok(json!({"op": "ok", "data": STANDARD.encode(bytes)})),
+            Ok(Loaded::File(path)) => Ok(json!({"op": "ok", "path": path, "size": size})),
+            Ok(Loaded::Unverified(path, verdict)) => {
+                let number = self.add(name, verdict);
+                Ok(json!({"op": "ok", "path": path, "size": size, "check": number}))
+            }
+            Err(error) => Err(unreadable(name, error)),
+        }
+    }
+
     fn add(&mut self, name: &str, verdict: Verdict) -> usize {
         self.count += 1;
         self.pending.insert(self.count, (name.to_owned(), verdict));

@@ -266,6 +266,9 @@ impl Session {
                 service.inputs = vec![input];
                 answer
             }
+            FromHarness::Elsewhere { trigger, name } => {
+                service.elsewhere(trigger, name.as_deref()).await?
+            }
             FromHarness::Secret(wanted) => service.vault.answer(&wanted).await,
             FromHarness::Hide { texts } => {
                 service.hidden.set(texts);

@@ -17,6 +17,7 @@ use flowc_task::secrets::Vault;
 use flowc_task::signals::{self, Urgency};
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
+use flowc_task::triggers::Causes;
 use serde_json::{Map, Value};
 
 use crate::setup::{self, Setup, configuration, path, text, username};
@@ -110,10 +111,10 @@ async fn prepare(
         work,
         launcher,
     } = Setup::read(scratch).await?;
-    let parameters = if name == manifest.start {
-        parameters(&store, &manifest).await?
+    let (parameters, causes) = if name == manifest.start {
+        beginning(&store, &manifest).await?
     } else {
-        Map::new()
+        (Map::new(), Causes::default())
     };
     let request = TaskRequest {
         manifest: Arc::new(manifest),
@@ -128,6 +129,7 @@ async fn prepare(
         code,
         work,
         parameters: Arc::new(parameters),
+        causes: Arc::new(causes),
         origin_run: None,
         tags: Arc::new([]),
         username: username(),
@@ -138,9 +140,13 @@ async fn prepare(
     Ok((store, request, launcher))
 }
 
-/// The run's parameters, from the widest source to the most particular.
-async fn parameters(store: &Store, manifest: &Manifest) -> Result<Map<String, Value>, TaskError> {
+/// The run's parameters, from the widest source to the most particular, and what started it.
+async fn beginning(
+    store: &Store,
+    manifest: &Manifest,
+) -> Result<(Map<String, Value>, Causes), TaskError> {
     let mut values = Map::new();
+    let mut causes = Causes::default();
     if let Some(key) = text(environment::INPUT)? {
         let Some(bytes) = store.get(&key).await? else {
             return Err(configuration(format!(
@@ -148,7 +154,12 @@ async fn parameters(store: &Store, manifest: &Manifest) -> Result<Map<String, Va
                 store.locate(&key)
             )));
         };
-        values.extend(object(&bytes, &store.locate(&key))?);
+        let input = object(&bytes, &store.locate(&key))?;
+        let is_event = !manifest.triggers.is_empty()
+            && causes.take_event_bridge(store, manifest, &input).await?;
+        if !is_event {
+            values.extend(input);
+        }
     }
     if let Some(encoded) = text(environment::PARAMETERS)? {
         values.extend(object(
@@ -164,7 +175,25 @@ async fn parameters(store: &Store, manifest: &Manifest) -> Result<Map<String, Va
             values.insert(parameter.name.clone(), value);
         }
     }
-    Ok(values)
+    for number in 0..manifest.triggers.len() {
+        let variable = format!("{}{number}", environment::TRIGGER_PREFIX);
+        let Some(encoded) = text(&variable)? else {
+            continue;
+        };
+        let bytes = decode(&variable, &encoded)?;
+        if bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        let said: Value = serde_json::from_slice(&bytes).map_err(|error| {
+            let what = manifest.triggers[number].name();
+            configuration(format!("{variable} of `{what}` holds no JSON: {error}"))
+        })?;
+        if !said.is_null() {
+            causes.take(store, manifest, number, &said).await?;
+        }
+    }
+    values.extend(causes.parameters.clone());
+    Ok((values, causes))
 }
 
 fn object(bytes: &[u8], place: &str) -> Result<Map<String, Value>, TaskError> {

@@ -18,6 +18,7 @@ use crate::launch::Launcher;
 use crate::secrets::Vault;
 use crate::signals::Stop;
 use crate::store::{Store, StoreError};
+use crate::triggers::Causes;
 
 /// Which task to run and for whom.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct TaskRequest {
     pub work: PathBuf,
     /// Values given for parameters; read by the first step only.
     pub parameters: Arc<Map<String, Value>>,
+    /// What started the run; read by the first step only, the others find it in the store.
+    pub causes: Arc<Causes>,
     /// The run that is resumed.
     pub origin_run: Option<String>,
     /// Tags of the run, shown by `current.tags`.

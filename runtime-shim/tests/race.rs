@@ -233,6 +233,8 @@ async fn commit_parent(store: &Store, run: &str) {
         foreach: Vec::new(),
         known: None,
         package: None,
+        triggers: Vec::new(),
+        end: None,
         origin: None,
         data,
     };

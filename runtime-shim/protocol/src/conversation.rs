@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::manifest::{Catch, EmptyForeach, Parameter, Secrets, StepKind};
+use crate::trigger::Started;
 
 /// Longest frame, in bytes.
 pub const FRAME_MAX: u32 = 64 << 20;
@@ -51,6 +53,14 @@ pub enum FromHarness {
     Objects {
         /// Index into the task's `inputs`.
         input: usize,
+    },
+    /// Asks for the artifacts of the end task of the run that started this one, or for one of them.
+    Elsewhere {
+        /// Index into the task's `triggers`.
+        trigger: usize,
+        /// The artifact.
+        #[serde(default)]
+        name: Option<String>,
     },
     /// Asks for a secret of AWS Secrets Manager.
     Secret(SecretWanted),
@@ -223,6 +233,12 @@ pub struct Task<'a> {
     pub spool_dir: &'a str,
     /// Given values; only for the first step.
     pub parameters: Option<&'a Map<String, Value>>,
+    /// Where values that an event brought come from, by parameter, for people; only for the first step.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub origins: &'a IndexMap<String, String>,
+    /// What started the run, the latest first.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub triggers: &'a [Started],
     /// All parameters of the flow.
     pub parameter_specs: &'a [Parameter],
     /// Values of the flow's configurations, by name.

@@ -36,6 +36,9 @@ pub const PARAMETER_PREFIX: &str = "FLOWC_PARAMETER_";
 /// Key, relative to the store's root, of a JSON object with the run's parameters, for its first step; where an orchestrator put its input there.
 pub const INPUT: &str = "FLOWC_INPUT";
 
+/// What the orchestrator says of the `n`th trigger of the plan, from 0, for the first step: `FLOWC_TRIGGER_<n>` holds
+/// base64 of JSON, the payload of the event or `{"run": "argo:NAME"}`; absent where that trigger took no part.
+pub const TRIGGER_PREFIX: &str = "FLOWC_TRIGGER_";
 /// File that takes the reports `{"count": n}` and `{"next": "name"}` or one line of error, as a whole
 /// (Kubernetes' termination message).
 pub const REPORT: &str = "FLOWC_REPORT";

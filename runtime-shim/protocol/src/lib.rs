@@ -12,6 +12,7 @@ pub mod identity;
 pub mod known;
 pub mod manifest;
 pub mod split;
+pub mod trigger;
 
 /// The protocol that this build speaks; in `plan.json`, in [`environment::PROTOCOL`] and in the harness's `hello`.
 pub const PROTOCOL: u32 = 1;

@@ -130,6 +130,16 @@ pub enum Trigger {
     },
 }
 
+impl Trigger {
+    /// Name of the event.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Event { name, .. } | Self::Run { name, .. } => name,
+        }
+    }
+}
+
 /// Type of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -11,7 +11,6 @@ LATER = {
     "checkpoint": "@checkpoint",
     "model": "@model",
     "spot_termination_notice": "spot instances",
-    "trigger": "@trigger",
 }
 """Names that Metaflow has for things that flowc does not support yet."""
 
@@ -70,7 +69,9 @@ class Current:
 
     def get(self, name, default=None):
         """The value of a name, or `default` where there is none."""
-        return getattr(self, name, default)
+        value = getattr(self, name, default)
+        # Metaflow has the name only where something triggered the run.
+        return default if name == "trigger" and value is None else value
 
     def __getattr__(self, name):
         values = self.__dict__.get("_values", {})
@@ -140,6 +141,6 @@ class Current:
 
 
 _PATH = ("flow_name", "run_id", "step_name", "task_id")
-_ALWAYS = _PATH + ("retry_count", "origin_run_id", "namespace", "username", "tags")
+_ALWAYS = _PATH + ("retry_count", "origin_run_id", "namespace", "username", "tags", "trigger")
 
 current = Current()

@@ -56,6 +56,23 @@ def _tuple_module():
     return module
 
 
+def _events_module():
+    module = types.ModuleType(EVENTS)
+
+    def of_events(name):
+        from . import events
+
+        if name != "MetaflowEvent":
+            raise AttributeError("module `%s` has no attribute `%s`" % (EVENTS, name))
+        return events.MetaflowEvent
+
+    module.__getattr__ = of_events
+    return module
+
+
+EVENTS = "metaflow.events"
+"""The module that pickles of events name. The real one has more, and takes the place of ours."""
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 FOR_CHILDREN = [os.path.dirname(_PACKAGE), os.path.join(_PACKAGE, "names")]
@@ -80,6 +97,7 @@ def install():
     front.exception = _exception_module()
     front.metaflow_current = _current_module()
     front.tuple_util = _tuple_module()
+    front.events = _events_module()
     front.__getattr__ = _foreign
     _ours.update(
         {
@@ -87,6 +105,7 @@ def install():
             "metaflow.exception": front.exception,
             "metaflow.metaflow_current": front.metaflow_current,
             "metaflow.tuple_util": front.tuple_util,
+            EVENTS: front.events,
         }
     )
     sys.modules.update(_ours)
@@ -139,6 +158,11 @@ class _Submodules:
         return PathFinder.find_spec(fullname, real.__path__)
 
 
+def _is_replaced(name):
+    """Whether the real package's module takes the place of ours."""
+    return name in ("metaflow", EVENTS) or name.startswith("metaflow.user_configs")
+
+
 _loading = []
 
 
@@ -151,7 +175,7 @@ def _load(wanted):
     import importlib
 
     for name in _ours:
-        if name == "metaflow" or name.startswith("metaflow.user_configs"):
+        if _is_replaced(name):
             del sys.modules[name]
     path = sys.path[:]
     # Not the stand-in that is on the path for children.
@@ -178,12 +202,15 @@ def _load(wanted):
     for name in flowc.LAZY:
         setattr(real, name, getattr(flowc, name))
     for name, module in _ours.items():
-        if name != "metaflow" and not name.startswith("metaflow.user_configs"):
+        if not _is_replaced(name):
             sys.modules[name] = module
             setattr(real, name.partition(".")[2], module)
     _real = real
     importlib.import_module("metaflow.user_configs.config_parameters")
     _share_configs(importlib.import_module("flowc.configs"))
+    # So that an event that was made before is of the class that its pickle names.
+    theirs = importlib.import_module(EVENTS)
+    theirs.MetaflowEvent = importlib.import_module("flowc.events").MetaflowEvent
     if _namespace is not None:
         real.namespace(_namespace)
     return real

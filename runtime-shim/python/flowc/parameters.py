@@ -82,10 +82,11 @@ _TRUE = ("true", "t", "1", "yes", "y")
 _FALSE = ("false", "f", "0", "no", "n")
 
 
-def values(declared, given, flow_name, user_name, store_kind):
+def values(declared, given, flow_name, user_name, store_kind, origins=None):
     """The value of each attribute, from what was given and the defaults.
 
-    `declared` are pairs of attribute and `Parameter`, `given` is by name.
+    `declared` are pairs of attribute and `Parameter`, `given` is by name, and so
+    is `origins`, which says where a value comes from that nobody typed.
     """
     folded = {name.replace("-", "_").lower(): value for name, value in given.items()}
     result = {}
@@ -96,7 +97,13 @@ def values(declared, given, flow_name, user_name, store_kind):
             if value is None and parameter.required:
                 raise MetaflowException("the parameter `%s` has no value" % parameter.name)
         elif folded.get(key) is not None:
-            value = convert(parameter, folded[key])
+            try:
+                value = convert(parameter, folded[key])
+            except MetaflowException as error:
+                origin = (origins or {}).get(parameter.name)
+                if origin is None:
+                    raise
+                raise MetaflowException("%s (it is the %s)" % (error, origin)) from None
         elif parameter.default is not None:
             value = parameter.default
             if callable(value):

@@ -169,7 +169,14 @@ class Runner:
             tell(graph_info, type(flow))
         read = [(name, one) for name, one in declared if not one.IS_CONFIG_PARAMETER]
         values.update(
-            parameters.values(read, given, task["flow"], task.get("username"), task.get("ds_type"))
+            parameters.values(
+                read,
+                given,
+                task["flow"],
+                task.get("username"),
+                task.get("ds_type"),
+                task.get("origins"),
+            )
         )
         for step in graph_info.get("steps", {}).values():
             if "switch_cases" in step:
@@ -222,6 +229,10 @@ class Runner:
             values["project_flow_name"] = "%s.%s.%s" % (name, branch, task["flow"])
         if task.get("gang"):
             values["is_parallel"] = True
+        if task.get("triggers"):
+            from .events import Trigger
+
+            values["trigger"] = Trigger(self.wire, task["triggers"])
         current._fill(values, lambda: flow._graph_info, lambda: flowspec.has_gangs(type(flow)))
         if task.get("client_namespace") is not None:
             modules.use_namespace(task["client_namespace"])

@@ -71,6 +71,8 @@ class Driver:
         self.blobs = {}
         self.path_from = 1 << 14
         """From this size on an artifact is handed over as a file."""
+        self.elsewhere = {}
+        """End tasks of runs that started this one, by the number of the trigger."""
         self.verdict = None
         """The answer to `check`; None where files are verified before they are handed over."""
 
@@ -174,6 +176,12 @@ class Driver:
                     send(ours, {"op": "ok", "objects": inputs[request["input"]].objects})
                 elif request["op"] == "load":
                     self._load(ours, inputs[request["input"]], request["name"])
+                elif request["op"] == "elsewhere":
+                    source = self.elsewhere[request["trigger"]]
+                    if "name" in request:
+                        self._load(ours, source, request["name"])
+                    else:
+                        send(ours, {"op": "ok", "objects": source.objects})
                 elif request["op"] == "spooled":
                     task.grown.append((request["path"], request["size"]))
                 elif request["op"] == "check":

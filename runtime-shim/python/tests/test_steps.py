@@ -308,8 +308,9 @@ class Steps(unittest.TestCase):
             )
             self.graph = current.graph["doc"]
             self.has = ("run_id" in current, "trigger" in current, current.get("trigger", 5))
+            self.trigger = current.trigger
             try:
-                current.trigger
+                current.checkpoint
             except AttributeError as error:
                 self.message = str(error)
             """,
@@ -344,7 +345,8 @@ class Steps(unittest.TestCase):
         )
         self.assertEqual(task["graph"], "")
         self.assertEqual(task["has"], (True, False, 5))
-        self.assertIn("@trigger", task["message"])
+        self.assertIsNone(task["trigger"])
+        self.assertIn("@checkpoint", task["message"])
 
     def test_user_code_may_read_artifacts_from_threads_and_forks(self):
         driver = self.flow(

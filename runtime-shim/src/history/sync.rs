@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use flowc_protocol::identity::PARAMETERS_STEP;
+use flowc_protocol::manifest::Manifest;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
@@ -85,6 +86,7 @@ pub async fn enter(
         ds_root: store.url().to_owned(),
         origin_run: None,
         script: plan.file.clone(),
+        triggers: triggers(store, record, plan).await?,
     };
     let began = record
         .parameters
@@ -141,6 +143,23 @@ pub async fn enter(
         }
     }
     Ok(Some(count))
+}
+
+/// What started the run, as the tree has it.
+async fn triggers(
+    store: &Store,
+    record: &RunRecord,
+    plan: &Manifest,
+) -> Result<Option<(String, String)>, StoreError> {
+    let Some(task) = record
+        .parameters
+        .as_ref()
+        .filter(|_| !plan.triggers.is_empty())
+    else {
+        return Ok(None);
+    };
+    let began = commit::find(store, &place(record, PARAMETERS_STEP, task)).await?;
+    Ok(began.and_then(|began| RunFacts::triggers_of(plan, &began.triggers)))
 }
 
 /// What the tree does not know yet of a task: attempts, and when.

@@ -23,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
+use flowc_protocol::trigger::Started;
 use serde_json::Value;
 
 use folder::{make_folder, open_folder, publish_self, replace, write_new};
@@ -52,6 +53,21 @@ pub struct RunFacts {
     pub origin_run: Option<String>,
     /// Name of the flow file, for `script-name`.
     pub script: String,
+    /// What started the run, as its first step's name and JSON: Metaflow's client makes `Run.trigger` of it.
+    pub triggers: Option<(String, String)>,
+}
+
+impl RunFacts {
+    /// [`RunFacts::triggers`] of a run of this flow.
+    #[must_use]
+    pub fn triggers_of(manifest: &Manifest, started: &[Started]) -> Option<(String, String)> {
+        if started.is_empty() {
+            return None;
+        }
+        // Text keys and numbers only, so that this cannot fail.
+        let json = serde_json::to_string(started).unwrap_or_default();
+        Some((manifest.start.clone(), json))
+    }
 }
 
 /// The metadata tree of one run.
@@ -148,6 +164,7 @@ impl MetadataTree {
             ("ds-type", "ds-type", &self.facts.ds_type),
             ("ds-root", "ds-root", &self.facts.ds_root),
         ];
+        fields.extend(self.execution_triggers(attempt));
         if !attempt.path.is_empty() {
             fields.push((
                 "foreach-execution-path",
@@ -288,6 +305,7 @@ impl MetadataTree {
             ("attempt", "attempt", number.as_str()),
             ("attempt_ok", "internal_attempt_status", "True"),
         ];
+        fields.extend(self.execution_triggers(attempt));
         if !attempt.path.is_empty() {
             let name = "foreach-execution-path";
             fields.push((name, name, attempt.path));
@@ -302,6 +320,13 @@ impl MetadataTree {
     pub fn copied_parameters(&self, manifest: &Manifest, record: &Value) -> io::Result<()> {
         self.copied(PARAMETERS, record)?;
         self.write_graph(manifest, now_ms())
+    }
+
+    /// What started the run, told of tasks of its first step.
+    fn execution_triggers(&self, attempt: Attempt<'_>) -> Option<(&str, &str, &str)> {
+        let (start, triggers) = self.facts.triggers.as_ref()?;
+        let name = "execution-triggers";
+        (start == attempt.step).then_some((name, name, triggers))
     }
 
     /// The version of the task's Python, where the run's tags do not tell it.

@@ -13,6 +13,7 @@ fn facts(root: &Path) -> RunFacts {
         ds_root: root.display().to_string(),
         origin_run: None,
         script: "f.py".to_owned(),
+        triggers: None,
     }
 }
 

@@ -167,6 +167,7 @@ impl Bed {
             cwd: self.folder.path().join("code"),
             work: self.folder.path().join("work"),
             parameters: Arc::new(Map::new()),
+            causes: Arc::default(),
             origin_run: None,
             vault: Vault::default(),
             tags: Arc::new([]),

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId, task_prefix};
 use flowc_protocol::manifest::Manifest;
-use flowc_task::commit::{Commit, Record};
+use flowc_protocol::trigger::Started;
+use flowc_task::commit::{self, Commit, Place, Record};
 use flowc_task::gang::Gang;
 use flowc_task::launch::{self, LaunchError, Launcher};
 use flowc_task::metadata::{MetadataTree, RunFacts};
@@ -18,6 +19,7 @@ use flowc_task::secrets::Vault;
 use flowc_task::signals::{self, Stop, Stopper, Urgency};
 use flowc_task::store::{Store, StoreError};
 use flowc_task::task::{self, TaskReport, TaskRequest};
+use flowc_task::triggers::Causes;
 use serde_json::{Map, Value};
 
 use crate::fork::ForkServer;
@@ -45,6 +47,8 @@ pub struct RunRequest {
     pub metadata: PathBuf,
     /// Values given for parameters, as typed.
     pub parameters: Map<String, Value>,
+    /// What is to have started the run, the latest first; a resumed one has the same as its origin if this is empty.
+    pub triggers: Vec<Started>,
     /// Tags of the user.
     pub tags: Vec<String>,
     /// Who runs it.
@@ -158,6 +162,7 @@ pub async fn run(
     ];
     system_tags.extend(version.map(|version| format!("python_version:{version}")));
     system_tags.extend(request.manifest.project_tags());
+    let triggers = triggers(&request).await.map_err(RunError::Origin)?;
     let facts = RunFacts {
         flow: request.manifest.flow.clone(),
         run: id.clone(),
@@ -168,6 +173,7 @@ pub async fn run(
         ds_root: store.url().to_owned(),
         origin_run: origin_run.clone(),
         script: request.manifest.file.clone(),
+        triggers: RunFacts::triggers_of(&request.manifest, &triggers),
     };
     let tree = MetadataTree::enter(&root, facts).map_err(RunError::file(&root))?;
     reporter.named(&id);
@@ -186,6 +192,10 @@ pub async fn run(
         cwd: request.cwd.clone(),
         work: work.path().to_owned(),
         parameters: Arc::new(request.parameters.clone()),
+        causes: Arc::new(Causes {
+            started: triggers,
+            ..Causes::default()
+        }),
         origin_run,
         tags: request.tags.clone().into(),
         namespace: Some(format!("user:{}", request.user)),
@@ -244,6 +254,19 @@ pub async fn run(
         location,
         ending,
     })
+}
+
+/// What started the run: as it was said, else as its origin knows.
+async fn triggers(request: &RunRequest) -> Result<Vec<Started>, StoreError> {
+    let origin = match &request.origin {
+        Some(origin) if request.triggers.is_empty() && !request.manifest.triggers.is_empty() => {
+            &origin.record.run
+        }
+        _ => return Ok(request.triggers.clone()),
+    };
+    let place = Place::new(&request.manifest.flow, origin, PARAMETERS_STEP, "t");
+    let began = commit::find(&request.store, &place).await?;
+    Ok(began.map(|began| began.triggers).unwrap_or_default())
 }
 
 /// What starts processes, and the version of its Python where it is known.
@@ -358,7 +381,10 @@ impl Tasks {
             run: run.to_owned(),
         };
         if let Some(parameters) = copier.find_parameters().await? {
-            let copy = copier.copy_parameters(parameters).await?;
+            let copy = {
+                let triggers = &request.triggers;
+                copier.copy_parameters(parameters, triggers).await?
+            };
             let record = value(&copy.data);
             self.observed.enter(Entry::CopiedParameters(record));
         }

@@ -11,6 +11,7 @@ use crate::run::arguments::{self, RESUME_OPTIONS};
 use crate::run::findings::Findings;
 use crate::run::origin;
 use crate::run::session::{self, Beginning, Machine};
+use crate::run::triggered;
 use crate::{Outcome, help, output, words};
 
 /// Arguments of `flowc resume`, which are those of `flowc run` without parameters.
@@ -73,7 +74,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Err(found) => return Ok(findings.refuse(found)),
     };
     output::status("Resuming", format_args!("{}/{}", record.flow, record.run));
+    let triggers = match triggered::find(&machine, plan, &arguments.triggers)? {
+        Ok(triggers) => triggers,
+        Err(found) => return Ok(findings.refuse(*found)),
+    };
     let beginning = Beginning {
+        triggers,
         parameters: Map::new(),
         origin: Some(Origin {
             record,

@@ -10,6 +10,7 @@ use crate::place::variable;
 use crate::run::arguments::{self, OPTIONS};
 use crate::run::findings::Findings;
 use crate::run::session::{self, Beginning, Machine};
+use crate::run::triggered;
 use crate::{Outcome, help, output, words};
 
 /// Arguments of `flowc run`; options and the flow's parameters are told apart once the flow is known.
@@ -70,7 +71,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Ok(machine) => machine,
         Err(outcome) => return Ok(outcome),
     };
+    let triggers = match triggered::find(&machine, plan, &arguments.triggers)? {
+        Ok(triggers) => triggers,
+        Err(found) => return Ok(findings.refuse(*found)),
+    };
     let beginning = Beginning {
+        triggers,
         parameters,
         origin: None,
         again: format!("run {}", words::shown(&args.rest)),

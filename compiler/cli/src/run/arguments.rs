@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
     pub(crate) tags: Vec<String>,
     /// `--branch` and `--production`
     pub(crate) branch: BranchChoice,
+    /// `--trigger`, in order
+    pub(crate) triggers: Vec<String>,
     /// `--namespace`
     pub(crate) namespace: Option<String>,
     /// `--run-id-file`
@@ -62,6 +64,12 @@ const MAX_NUM_SPLITS: OptionRow = (
 );
 
 const TAG: OptionRow = ("tag", Some("TAG"), "Tag of the run (repeatable)");
+
+const TRIGGER: OptionRow = (
+    "trigger",
+    Some("FLOW/RUN"),
+    "Begin as if this run had started the flow, for @trigger_on_finish (repeatable)",
+);
 
 const NAMESPACE: OptionRow = (
     "namespace",
@@ -119,6 +127,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     TAG,
     words::BRANCH,
     words::PRODUCTION,
+    TRIGGER,
     NAMESPACE,
     RUN_ID_FILE,
     STORE,
@@ -142,6 +151,7 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     TAG,
     words::BRANCH,
     words::PRODUCTION,
+    TRIGGER,
     NAMESPACE,
     RUN_ID_FILE,
     STORE,
@@ -183,6 +193,7 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
             "tag" => arguments.tags.push(text(name, value.as_deref())?),
             "branch" => arguments.branch.branch = Some(text(name, value.as_deref())?),
             "namespace" => arguments.namespace = Some(text(name, value.as_deref())?),
+            "trigger" => arguments.triggers.push(text(name, value.as_deref())?),
             "production" => arguments.branch.production = true,
             "with" => arguments.attached.push(text(name, value.as_deref())?),
             "max-workers" => {

@@ -8,3 +8,4 @@ mod hooks;
 pub(crate) mod origin;
 pub(crate) mod progress;
 pub(crate) mod session;
+pub(crate) mod triggered;

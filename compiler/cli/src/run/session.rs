@@ -15,6 +15,7 @@ use flowc_local::resume::Origin;
 use flowc_local::run::{RunError, RunRequest, Start};
 use flowc_local::schedule::Limits;
 use flowc_protocol::manifest::Manifest;
+use flowc_protocol::trigger::Started;
 use flowc_target::{BranchChoice, Profile, manifest};
 use flowc_task::signals;
 use flowc_task::store::Store;
@@ -128,6 +129,8 @@ impl Machine {
 pub(crate) struct Beginning {
     /// Values given for parameters.
     pub(crate) parameters: Map<String, Value>,
+    /// What is to have started the run.
+    pub(crate) triggers: Vec<Started>,
     /// The run that is resumed.
     pub(crate) origin: Option<Origin>,
     /// The command line that began it, without the program.
@@ -178,6 +181,7 @@ pub(crate) fn execute(
         namespace: arguments.namespace.clone(),
         metadata: local.root,
         parameters: beginning.parameters,
+        triggers: beginning.triggers,
         tags: arguments.tags.clone(),
         python: python.program.clone(),
         start: if arguments.no_fork || cfg!(target_os = "macos") {

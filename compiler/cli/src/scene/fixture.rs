@@ -285,6 +285,8 @@ fn result(record: Record, foreach: Vec<Frame>) -> Commit {
         foreach,
         known: None,
         package: None,
+        triggers: Vec::new(),
+        end: None,
         origin: None,
         data: record,
     }

@@ -131,6 +131,7 @@ impl Scene {
             cwd,
             work: self.folder.path().to_owned(),
             parameters: Arc::new(Map::new()),
+            causes: Arc::default(),
             origin_run: self.origin.clone(),
             tags: Arc::new([]),
             username: subject.user.clone(),

@@ -27,7 +27,7 @@ const RESERVED: [&str; 15] = [
 ];
 
 /// Options of `flowc run`; ours win over a parameter of the same name, which `--param NAME=VALUE` reaches.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "max-workers",
     "max-num-splits",
     "tag",
@@ -42,6 +42,7 @@ const OPTIONS: [&str; 14] = [
     "target",
     "branch",
     "production",
+    "trigger",
 ];
 
 /// Checks all parameters, and that a scheduled flow can start without being asked anything.

@@ -143,6 +143,7 @@ codes! {
     FC4024 "a damaged result"
     FC4025 "a run without results that flowc can take over"
     FC4026 "parameters that a resumed run cannot have"
+    FC4027 "a run that cannot have started this one"
 
     FC5001 "an orchestrator that does not answer"
     FC5002 "credentials that an orchestrator does not accept"

@@ -93,7 +93,8 @@ impl Pass<'_> {
             && parameters.is_empty()
         {
             // As in Metaflow: the only event gives every parameter the field of its name.
-            for parameter in &self.flow.parameters {
+            // Not what the files are of an `IncludeFile`: an event brings values, not paths in a container.
+            for parameter in self.flow.parameters.iter().filter(|one| !one.file) {
                 let name = &parameter.name.value;
                 parameters.insert(name.clone(), name.to_lowercase());
             }

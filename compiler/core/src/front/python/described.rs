@@ -119,10 +119,12 @@ fn decorators(
             continue;
         }
         let mut arguments = IndexMap::new();
+        let mut complete = true;
         for (name, value) in &one.arguments {
             let written = known.and_then(|known| known.arguments.get(name));
             let value_span = written.map_or(span, |argument| argument.value.span);
             let Some(value) = value_of(context, name, &one.name, value_span, value) else {
+                complete = false;
                 continue;
             };
             let argument = Argument {
@@ -133,6 +135,10 @@ fn decorators(
                 },
             };
             arguments.insert(name.clone(), argument);
+        }
+        // Without what was reported it would be judged wrongly.
+        if !complete {
+            continue;
         }
         all.push(Decorator {
             name: Spanned {
