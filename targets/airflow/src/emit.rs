@@ -18,6 +18,7 @@ use crate::layout::Expr;
 use crate::names::{FOREACH_MAX, TASK_ID_MAX, dag_id};
 use crate::params::{RESUME, check_size, check_texts, params};
 use crate::pyrepr::{block, quoted};
+use crate::triggers;
 use crate::version;
 
 /// Retries for pods that ended without a fault of user code, on top of the step's own.
@@ -44,10 +45,12 @@ pub(crate) fn emit(plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, 
     emitter.check_names();
     check_texts(plan, &mut emitter.found);
     check_size(plan, &mut emitter.found);
+    triggers::check(plan, &mut emitter.found);
     let dag_id = dag_id(plan);
     let statements = emitter.statements();
     let arguments = emitter.arguments(&dag_id);
-    let text = version::stamp(|version| render(&emitter, &statements, &arguments, version));
+    let text =
+        version::stamp(|version| render(&emitter, &dag_id, &statements, &arguments, version));
     let found = emitter.found;
     if found.has_errors() {
         return (None, found);
@@ -103,13 +106,6 @@ impl Emitter<'_> {
     /// Arguments of `DAG(...)`, laid out one per line.
     fn arguments(&self, dag_id: &str) -> Vec<String> {
         let airflow = &self.options.profile.airflow;
-        let none = || Expr::Data(Literal::None);
-        let schedule = self.plan.schedule.as_ref().map(|schedule| {
-            let zone = schedule.timezone.as_deref().unwrap_or("UTC");
-            let cron = Expr::text(schedule.cron.as_str());
-            let zone = vec![("timezone", Expr::text(zone))];
-            Expr::Call("CronTriggerTimetable".to_owned(), vec![cron], zone)
-        });
         let mut tags = vec!["flowc".to_owned()];
         if let Some(project) = &self.plan.project {
             let names = [Some(project.name.clone()), project.branch_name()];
@@ -122,7 +118,7 @@ impl Emitter<'_> {
         let tags = tags.into_iter().map(Expr::text).collect();
         let mut arguments = vec![
             ("dag_id", Expr::text(dag_id)),
-            ("schedule", schedule.unwrap_or_else(none)),
+            ("schedule", triggers::schedule(self.plan)),
             (
                 "start_date",
                 Expr::Code("datetime(2020, 1, 1, tzinfo=timezone.utc)".to_owned()),
@@ -142,7 +138,7 @@ impl Emitter<'_> {
         }
         arguments.push(("tags", Expr::List(tags)));
         arguments.push(("doc_md", Expr::Code("DOC".to_owned())));
-        arguments.push(("params", params(&self.plan.parameters)));
+        arguments.push(("params", params(self.plan)));
         arguments.push(("default_args", Expr::Code("DEFAULTS".to_owned())));
         arguments
             .into_iter()
@@ -151,7 +147,7 @@ impl Emitter<'_> {
     }
 
     /// The constants between the imports and the class: all that depends on the profile.
-    fn constants(&self, version: &str) -> String {
+    fn constants(&self, dag_id: &str, version: &str) -> String {
         let options = self.options;
         let profile = &options.profile;
         let mut constants = String::new();
@@ -199,6 +195,9 @@ impl Emitter<'_> {
             ),
         ]);
         constant("ENV", &Expr::Dict(env));
+        for (name, value) in triggers::constants(self.plan, dag_id) {
+            constant(name, &value);
+        }
         if self.has_blocks() {
             let blocks = (0..profile.airflow.foreach_blocks).map(Expr::int);
             constant("BLOCKS", &Expr::List(blocks.collect()));
@@ -235,6 +234,7 @@ pub(crate) fn seconds(seconds: u32) -> Expr {
 
 fn render(
     emitter: &Emitter<'_>,
+    dag_id: &str,
     statements: &[String],
     arguments: &[String],
     version: &str,
@@ -258,7 +258,7 @@ fn render(
         "AirflowException, AirflowFailException"
     };
     let context = context! {
-        constants => emitter.constants(version),
+        constants => emitter.constants(dag_id, version),
         has_groups => emitter.groups.has_task_groups(),
         has_blocks => emitter.has_blocks(),
         has_switch => has_switch,
@@ -268,6 +268,8 @@ fn render(
         in_project => emitter.plan.project.is_some(),
         has_paths => emitter.plan.steps.handles().any(|id| emitter.lists_paths(id)),
         has_schedule => emitter.plan.schedule.is_some(),
+        has_triggers => emitter.plan.triggers.is_some(),
+        has_needed => triggers::needed(emitter.plan).next().is_some(),
         skips_overlaps => skips_overlaps,
         exceptions => exceptions,
         arguments => arguments.to_vec(),

@@ -21,6 +21,7 @@
 //! | timeout | `execution_timeout`, the last of three nets | `execution_timeout=timedelta(minutes=13)` |
 //! | parameter | `Param`, handed to the start step only | `"alpha": Param(0.5, type="number")` |
 //! | schedule | `CronTriggerTimetable`, no catch-up | `schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC")` |
+//! | trigger | an asset for each event and each flow whose runs start this one's | `schedule=TRIGGERS` |
 //!
 //! What passes through Airflow is a split's list of index paths, `["0", "1", …]`:
 //! the operator makes it in the worker from the count in the termination message, since `expand` needs a list.
@@ -53,6 +54,7 @@ mod size;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod version;
 
 #[cfg(feature = "deploy")]
@@ -78,9 +80,9 @@ impl Target for Airflow {
             loops: true,
             gang: false,
             schedule: true,
-            trigger: false,
-            trigger_on_finish: false,
-            several_triggers: false,
+            trigger: true,
+            trigger_on_finish: true,
+            several_triggers: true,
             exit_hooks: false,
             computed_defaults: false,
             gpu: true,

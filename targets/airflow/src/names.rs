@@ -22,9 +22,14 @@ const DAG_ID: NameRule = NameRule {
 /// It holds a dot exactly if there is a project.
 pub(crate) fn dag_id(plan: &Plan) -> String {
     match &plan.project {
-        Some(project) => DAG_ID.legal(&project.flow_name(&plan.flow)),
-        None => DAG_ID.legal(&plan.flow),
+        Some(project) => legal_id(&project.flow_name(&plan.flow)),
+        None => legal_id(&plan.flow),
     }
+}
+
+/// The id of the DAG of a flow of this name, its project's and branch's in front.
+pub(crate) fn legal_id(name: &str) -> String {
+    DAG_ID.legal(name)
 }
 
 /// Longest task id, in bytes. Airflow: 250, as for DAGs.
@@ -39,6 +44,8 @@ pub(crate) const FOREACH_MAX: usize = 200 - "-foreach-999".len();
 const TAKEN: &[&str] = &[
     "any",
     "args",
+    "asset",
+    "assets",
     "b64encode",
     "before",
     "begin",
@@ -54,9 +61,13 @@ const TAKEN: &[&str] = &[
     "dag_run",
     "datetime",
     "dict",
+    "done",
     "ended",
+    "enumerate",
     "env",
     "error",
+    "event",
+    "events",
     "foreach",
     "hasattr",
     "index",
@@ -71,7 +82,9 @@ const TAKEN: &[&str] = &[
     "limits",
     "looks",
     "mappable",
+    "max",
     "name",
+    "number",
     "outer_paths",
     "params",
     "place",
@@ -82,6 +95,7 @@ const TAKEN: &[&str] = &[
     "remote_pod",
     "requests",
     "resumed",
+    "run",
     "s",
     "same",
     "self",
@@ -94,8 +108,12 @@ const TAKEN: &[&str] = &[
     "switch",
     "task_group",
     "ti",
+    "time",
     "timedelta",
+    "timetable",
     "timezone",
+    "told",
+    "triggers",
     "value",
     "when",
 ];

@@ -8,16 +8,19 @@ use serde_json::Value;
 
 use crate::layout::Expr;
 use crate::size::{LIMIT, encoded};
+use crate::triggers;
 
 /// The input that makes a run continue an earlier one, empty by default.
 pub(crate) const RESUME: &str = "flowc_run";
 
 /// The dictionary for `params=`, parameters in source order.
-pub(crate) fn params(parameters: &[PlanParameter]) -> Expr {
-    let mut params: Vec<_> = parameters
-        .iter()
-        .map(|parameter| (parameter.name.clone(), param(parameter)))
-        .collect();
+pub(crate) fn params(plan: &Plan) -> Expr {
+    let needed: Vec<&str> = triggers::needed(plan).collect();
+    let param = |parameter: &PlanParameter| {
+        let may_lack = !parameter.required || needed.contains(&parameter.name.as_str());
+        (parameter.name.clone(), param(parameter, may_lack))
+    };
+    let mut params: Vec<_> = plan.parameters.iter().map(param).collect();
     let resume = vec![
         ("type", Expr::text("string")),
         ("pattern", Expr::text("^[A-Za-z0-9._-]*$")),
@@ -97,12 +100,12 @@ fn holds_nul(literal: &Literal) -> bool {
     }
 }
 
-fn param(parameter: &PlanParameter) -> Expr {
+fn param(parameter: &PlanParameter, may_lack: bool) -> Expr {
     let mut types = types(parameter);
     let default = match &parameter.default {
         Some(default) => vec![Expr::Data(default.clone())],
         // Without a default Airflow asks for a value.
-        None if parameter.required => Vec::new(),
+        None if !may_lack => Vec::new(),
         None => {
             if !types.contains(&"null") {
                 types.insert(0, "null");

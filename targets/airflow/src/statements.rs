@@ -233,6 +233,9 @@ impl Emitter<'_> {
         if self.choices.survives_skips(plan, &self.groups, id) {
             arguments.push(("trigger_rule", Expr::text("none_failed")));
         }
+        if id == plan.end {
+            arguments.push(("outlets", Expr::List(vec![Expr::Code("DONE".to_owned())])));
+        }
         let (function, after) = match place {
             Place::Root | Place::Grouped => ("Step", String::new()),
             Place::Mapped(split) => {

@@ -2,6 +2,7 @@
 
 mod pods;
 mod shapes;
+mod triggers;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,7 +22,7 @@ use crate::names::is_taken;
 /// A line that starts with `@` decorates the next step.
 fn flow(lines: &str) -> String {
     let mut source = String::from(
-        "from metaflow import FlowSpec, Parameter, step, retry, timeout, resources, kubernetes, batch, schedule\n\nclass SampleFlow(FlowSpec):\n",
+        "from metaflow import FlowSpec, Parameter, step, retry, timeout, resources, kubernetes, batch, namespaced_event_name, project, schedule, trigger, trigger_on_finish\n\nclass SampleFlow(FlowSpec):\n",
     );
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if line.starts_with('@') {
@@ -161,7 +162,7 @@ fn every_name_of_the_fixed_part_is_known_as_taken() {
         }
     }
     let source = flow("@kubernetes(executable='p', security_context={'privileged': True}, qos='Guaranteed')\n start*: a\n a*: b\n b?: x y\n x: c\n y: c\n c join: d\n d join: end\n end:")
-        .replace("class Sample", "@schedule(daily=True)\nclass Sample");
+        .replace("class Sample", "@schedule(daily=True)\n@trigger(event='new')\nclass Sample");
     let mut options = options();
     options.profile.overlap = Overlap::Skip;
     options.profile.airflow.foreach_blocks = 2;

@@ -129,6 +129,25 @@ impl<'a> Airflow<'a> {
         answer(&mut request)
     }
 
+    /// Updates an asset, as whoever publishes an event does.
+    #[track_caller]
+    pub fn publish(&self, uri: &str, extra: &Value) {
+        match self.version {
+            Version::Two => {
+                let event = serde_json::json!({"dataset_uri": uri, "extra": extra});
+                self.api("POST", "datasets/events", &event);
+            }
+            Version::Three => {
+                let found = self.api("GET", "assets?limit=1000", &Value::Null);
+                let mut assets = found["assets"].as_array().into_iter().flatten();
+                let asset = assets.find(|asset| asset["uri"] == uri);
+                let id = &asset.expect("a DAG waits for it")["id"];
+                let event = serde_json::json!({"asset_id": id, "extra": extra});
+                self.api("POST", "assets/events", &event);
+            }
+        }
+    }
+
     #[track_caller]
     fn token(&self) -> &str {
         self.token.get_or_init(|| {

@@ -8,6 +8,7 @@ mod nesting;
 mod parameters;
 mod runs;
 mod switches;
+mod triggers;
 mod widths;
 mod world;
 
@@ -17,6 +18,7 @@ fn main() {
         nesting::TESTS,
         widths::TESTS,
         switches::TESTS,
+        triggers::TESTS,
         runs::TESTS,
         parameters::TESTS,
         faults::TESTS,

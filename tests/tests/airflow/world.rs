@@ -62,7 +62,7 @@ impl World {
             .unwrap()
             .1
             .clone_into(&mut self.class);
-        let names = "FlowSpec, JSONType, Parameter, catch, current, kubernetes, resources, retry, schedule, step, timeout";
+        let names = "FlowSpec, JSONType, Parameter, catch, current, kubernetes, resources, retry, schedule, step, timeout, trigger, trigger_on_finish";
         let text = format!(
             "import os, signal, sys, time\nfrom metaflow import {names}\n\n{flow}\n\nif __name__ == '__main__':\n    {}()\n",
             self.class
@@ -136,6 +136,27 @@ impl World {
     #[track_caller]
     pub(crate) fn wait(&self, run: &str) -> Ended<'_> {
         self.until(run, |state| matches!(state, "success" | "failed"));
+        self.ended(run)
+    }
+
+    /// Waits for the end of the one run of the flow, which something else starts.
+    #[track_caller]
+    pub(crate) fn wait_for_one(&self) -> Ended<'_> {
+        let begun = Instant::now();
+        loop {
+            let runs = self.dag_runs();
+            if let [run] = &runs[..]
+                && matches!(run["state"].as_str(), Some("success" | "failed"))
+            {
+                return self.ended(&format!("{}/{}", self.class, run_name(run)));
+            }
+            assert!(begun.elapsed() < PATIENCE, "{}: {runs:#?}", self.class);
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    #[track_caller]
+    fn ended(&self, run: &str) -> Ended<'_> {
         let (_, id) = run.split_once('/').unwrap();
         let output = self.flowc("status", &[id, "--json"]);
         let status: Value =

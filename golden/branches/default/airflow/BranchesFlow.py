@@ -11,10 +11,15 @@ from kubernetes.client import models as k8s
 
 if __version__.startswith("2."):
     from airflow import DAG
+    from airflow.datasets import Dataset as Asset
     from airflow.models.param import Param
-    from airflow.timetables.trigger import CronTriggerTimetable
 else:
-    from airflow.sdk import DAG, CronTriggerTimetable, Param
+    from airflow.sdk import DAG, Asset, Param
+
+try:
+    from airflow.sdk import CronTriggerTimetable
+except ImportError:  # before Airflow 3.2
+    from airflow.timetables.trigger import CronTriggerTimetable
 
 try:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -24,7 +29,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Prices an order in three independent branches and joins what they found.
 
-flowc version `7cfc21b63a17`
+flowc version `e7f75b6f8d6e`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -35,6 +40,7 @@ ENV = {
     "FLOWC_WORK": "/flowc/work",
     "FLOWC_REPORT": "/dev/termination-log",
 }
+DONE = Asset("flowc://run/BranchesFlow")
 VOLUME = k8s.V1Volume(name="flowc", empty_dir=k8s.V1EmptyDirVolumeSource())
 MOUNT = k8s.V1VolumeMount(name="flowc", mount_path="/flowc")
 SECURITY = k8s.V1SecurityContext(
@@ -99,9 +105,10 @@ class Step(KubernetesPodOperator):
         if context:
             params = dict(context["params"])
             resumed = params.pop("flowc_run", None)
+            self.flowc_run = f"id:{resumed}" if resumed else f"airflow:{context['run_id']}"
             env = {
                 **ENV,
-                "FLOWC_RUN": f"id:{resumed}" if resumed else f"airflow:{context['run_id']}",
+                "FLOWC_RUN": self.flowc_run,
                 "FLOWC_INDEX": self.index,
                 "FLOWC_ATTEMPT": str(context["ti"].try_number - 1),
             }
@@ -117,6 +124,8 @@ class Step(KubernetesPodOperator):
     def execute_sync(self, context):
         """Returns the index paths over which the body of a foreach is expanded."""
         super().execute_sync(context)
+        for done in self.outlets:
+            context["outlet_events"][done].extra = {"run": self.flowc_run}
         if not self.foreach:
             return None
         self.do_xcom_push = True  # set any earlier, it would add a side-car
@@ -184,6 +193,6 @@ with DAG(
     delivery = Step(task_id="delivery", retries=5, retry_delay=timedelta(seconds=0))
     gift = Step(task_id="gift", retries=4)
     total = Step(task_id="total")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> [goods, delivery, gift] >> total >> end

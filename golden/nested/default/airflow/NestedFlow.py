@@ -11,11 +11,12 @@ from kubernetes.client import models as k8s
 
 if __version__.startswith("2."):
     from airflow import DAG
+    from airflow.datasets import Dataset as Asset
     from airflow.decorators import task_group
     from airflow.models import BaseOperator
     from airflow.models.param import Param
 else:
-    from airflow.sdk import DAG, BaseOperator, Param, task_group
+    from airflow.sdk import DAG, Asset, BaseOperator, Param, task_group
 
 try:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -27,7 +28,7 @@ Works out the profit of every shop: a foreach over regions, their shops, and the
 
 In each shop one branch goes through the days' sales while another adds up the wages.
 
-flowc version `0e349a71c2ec`
+flowc version `cd80cea9dc9f`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -38,6 +39,7 @@ ENV = {
     "FLOWC_WORK": "/flowc/work",
     "FLOWC_REPORT": "/dev/termination-log",
 }
+DONE = Asset("flowc://run/NestedFlow")
 VOLUME = k8s.V1Volume(name="flowc", empty_dir=k8s.V1EmptyDirVolumeSource())
 MOUNT = k8s.V1VolumeMount(name="flowc", mount_path="/flowc")
 SECURITY = k8s.V1SecurityContext(
@@ -103,9 +105,10 @@ class Step(KubernetesPodOperator):
         if context:
             params = dict(context["params"])
             resumed = params.pop("flowc_run", None)
+            self.flowc_run = f"id:{resumed}" if resumed else f"airflow:{context['run_id']}"
             env = {
                 **ENV,
-                "FLOWC_RUN": f"id:{resumed}" if resumed else f"airflow:{context['run_id']}",
+                "FLOWC_RUN": self.flowc_run,
                 "FLOWC_INDEX": self.index,
                 "FLOWC_ATTEMPT": str(context["ti"].try_number - 1),
             }
@@ -121,6 +124,8 @@ class Step(KubernetesPodOperator):
     def execute_sync(self, context):
         """Returns the index paths over which the body of a foreach is expanded."""
         super().execute_sync(context)
+        for done in self.outlets:
+            context["outlet_events"][done].extra = {"run": self.flowc_run}
         if not self.foreach:
             return None
         self.do_xcom_push = True  # set any earlier, it would add a side-car
@@ -221,7 +226,7 @@ with DAG(
         trigger_rule="none_failed",
     ).expand(index=start.output)
     total = Step(task_id="total", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     day >> week
     wages >> profit >> region_total >> total >> end

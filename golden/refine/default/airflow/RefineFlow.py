@@ -11,9 +11,10 @@ from kubernetes.client import models as k8s
 
 if __version__.startswith("2."):
     from airflow import DAG
+    from airflow.datasets import Dataset as Asset
     from airflow.models.param import Param
 else:
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG, Asset, Param
 
 try:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -25,7 +26,7 @@ Fits a line to measured pairs, pass after pass until it no longer gets better, a
 
 A loop is a switch that may choose its own step; another switch decides what becomes of the result.
 
-flowc version `0dca113878f8`
+flowc version `8340c444e990`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -36,6 +37,7 @@ ENV = {
     "FLOWC_WORK": "/flowc/work",
     "FLOWC_REPORT": "/dev/termination-log",
 }
+DONE = Asset("flowc://run/RefineFlow")
 VOLUME = k8s.V1Volume(name="flowc", empty_dir=k8s.V1EmptyDirVolumeSource())
 MOUNT = k8s.V1VolumeMount(name="flowc", mount_path="/flowc")
 SECURITY = k8s.V1SecurityContext(
@@ -111,9 +113,10 @@ class Step(KubernetesPodOperator):
         if context:
             params = dict(context["params"])
             resumed = params.pop("flowc_run", None)
+            self.flowc_run = f"id:{resumed}" if resumed else f"airflow:{context['run_id']}"
             env = {
                 **ENV,
-                "FLOWC_RUN": f"id:{resumed}" if resumed else f"airflow:{context['run_id']}",
+                "FLOWC_RUN": self.flowc_run,
                 "FLOWC_INDEX": self.index,
                 "FLOWC_ATTEMPT": str(context["ti"].try_number - 1),
             }
@@ -138,6 +141,8 @@ class Step(KubernetesPodOperator):
     def execute_sync(self, context):
         """Returns the choice of a switch, or the index paths over which a body is expanded."""
         super().execute_sync(context)
+        for done in self.outlets:
+            context["outlet_events"][done].extra = {"run": self.flowc_run}
         if not self.foreach and not self.switch:
             return None
         self.do_xcom_push = True  # set any earlier, it would add a side-car
@@ -194,6 +199,6 @@ with DAG(
     judge = Step(task_id="judge", switch=True)
     publish = Step(task_id="publish", when={"judge": ["publish"]})
     report = Step(task_id="report", when={"judge": ["report"]})
-    end = Step(task_id="end", trigger_rule="none_failed")
+    end = Step(task_id="end", trigger_rule="none_failed", outlets=[DONE])
 
     start >> fit >> judge >> [publish, report] >> end

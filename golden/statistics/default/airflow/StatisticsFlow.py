@@ -11,9 +11,10 @@ from kubernetes.client import models as k8s
 
 if __version__.startswith("2."):
     from airflow import DAG
+    from airflow.datasets import Dataset as Asset
     from airflow.models.param import Param
 else:
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG, Asset, Param
 
 try:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -23,7 +24,7 @@ except ImportError:  # before Airflow 3.2
 DOC = """\
 Summarises the Palmer penguins, one task per species.
 
-flowc version `175ee60b8f74`
+flowc version `40110da65da9`
 """
 START = "start"
 FINAL_EXITS = [10, 20, 21, 22]
@@ -34,6 +35,7 @@ ENV = {
     "FLOWC_WORK": "/flowc/work",
     "FLOWC_REPORT": "/dev/termination-log",
 }
+DONE = Asset("flowc://run/StatisticsFlow")
 VOLUME = k8s.V1Volume(name="flowc", empty_dir=k8s.V1EmptyDirVolumeSource())
 MOUNT = k8s.V1VolumeMount(name="flowc", mount_path="/flowc")
 SECURITY = k8s.V1SecurityContext(
@@ -99,9 +101,10 @@ class Step(KubernetesPodOperator):
         if context:
             params = dict(context["params"])
             resumed = params.pop("flowc_run", None)
+            self.flowc_run = f"id:{resumed}" if resumed else f"airflow:{context['run_id']}"
             env = {
                 **ENV,
-                "FLOWC_RUN": f"id:{resumed}" if resumed else f"airflow:{context['run_id']}",
+                "FLOWC_RUN": self.flowc_run,
                 "FLOWC_INDEX": self.index,
                 "FLOWC_ATTEMPT": str(context["ti"].try_number - 1),
             }
@@ -117,6 +120,8 @@ class Step(KubernetesPodOperator):
     def execute_sync(self, context):
         """Returns the index paths over which the body of a foreach is expanded."""
         super().execute_sync(context)
+        for done in self.outlets:
+            context["outlet_events"][done].extra = {"run": self.flowc_run}
         if not self.foreach:
             return None
         self.do_xcom_push = True  # set any earlier, it would add a side-car
@@ -169,6 +174,6 @@ with DAG(
     start = Step(task_id="start", foreach=True)
     summarise = Step.partial(task_id="summarise").expand(index=start.output)
     rank = Step(task_id="rank", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     summarise >> rank >> end

@@ -18,7 +18,7 @@ fn a_linear_flow_is_a_chain() {
          end:",
         r#"    start = Step(task_id="start")
     middle = Step(task_id="middle")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> middle >> end
 "#,
@@ -43,7 +43,7 @@ fn branches_meet_in_their_join() {
     inner = Step(task_id="inner")
     b = Step(task_id="b")
     outer = Step(task_id="outer")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> [a, b]
     a >> [c, d] >> inner >> outer >> end
@@ -62,7 +62,7 @@ fn a_foreach_of_one_step_is_a_mapped_operator() {
         r#"    start = Step(task_id="start", foreach=True)
     train = Step.partial(task_id="train").expand(index=start.output)
     pick = Step(task_id="pick", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     train >> pick >> end
 "#,
@@ -92,7 +92,7 @@ fn a_foreach_of_several_steps_is_a_mapped_group() {
 
     merge = _start_foreach.expand(index=start.output)
     pick = Step(task_id="pick", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     merge >> pick >> end
 "#,
@@ -119,7 +119,7 @@ fn a_foreach_of_foreaches_is_mapped_over_all_index_paths() {
     i = Step.partial(task_id="i", trigger_rule="none_failed").expand(index=_outer_paths.output)
     m = Step.partial(task_id="m", trigger_rule="none_failed").expand(index=start.output)
     o = Step(task_id="o", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     inner >> i >> m >> o >> end
 "#,
@@ -175,7 +175,7 @@ fn what_follows_an_inner_foreach_is_a_group_of_its_own() {
 
     collect, merge = _start_foreach_2.expand(index=start.output)
     pick = Step(task_id="pick", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     check >> collect
     c >> merge >> pick >> end
@@ -204,7 +204,7 @@ fn steps_look_at_the_choice_of_the_switch_before_them() {
         trigger_rule="none_failed",
     )
     c = Step(task_id="c", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> [a, b, c]
     a >> merge >> c >> end
@@ -257,7 +257,7 @@ fn a_foreach_that_may_be_passed_by_lists_no_index_paths_then() {
 
     collect, merge = _many_foreach_2.expand(index=_many_paths.output)
     gather = Step(task_id="gather", when={"start": ["many"]}, trigger_rule="none_failed")
-    end = Step(task_id="end", trigger_rule="none_failed")
+    end = Step(task_id="end", trigger_rule="none_failed", outlets=[DONE])
 
     start >> [many, end]
     work >> collect
@@ -285,7 +285,7 @@ fn a_step_that_all_arms_reach_looks_at_nothing() {
     b = Step(task_id="b", when={"x": ["b"]})
     y = Step(task_id="y")
     j = Step(task_id="j", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> [x, y]
     x >> [a, b]
@@ -312,7 +312,7 @@ fn a_foreach_inside_a_branch() {
     collect = Step(task_id="collect", trigger_rule="none_failed")
     b = Step(task_id="b")
     merge = Step(task_id="merge")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> [a, b]
     work >> collect >> merge >> end
@@ -358,7 +358,7 @@ fn attributes_become_arguments() {
         node_selector={"disk": "ssd"},
         labels={"team": "ml"},
     )
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     start >> gpu >> pod_ >> end
 "#,
@@ -406,7 +406,7 @@ fn wide_foreaches_are_mapped_over_lists_and_blocks() {
 
     near, d = _start_foreach_2.expand(index=_start_paths.output, block=BLOCKS)
     far = Step(task_id="far", trigger_rule="none_failed")
-    end = Step(task_id="end")
+    end = Step(task_id="end", outlets=[DONE])
 
     work >> near
     c >> d >> far >> end
