@@ -15,7 +15,7 @@ use crate::manifest::{
     WorkflowSpec,
 };
 use crate::step::{COUNT_FILE, NEXT_FILE, chooses};
-use crate::{Argo, graph, names, pod, rbac, text};
+use crate::{Argo, exit, graph, names, pod, rbac, text};
 
 /// A Workflow holds an uncompressed copy of its template and must fit `MAX_WORKFLOW_SIZE`, 1 MiB (persist/sqldb, packer).
 const TEMPLATE_MAX: usize = 1_048_576;
@@ -169,8 +169,10 @@ fn workflow(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Workflow
         // Containers stand in the order of the steps, and the start step is the first.
         start.env.extend(plan.parameters.iter().map(variable));
     }
+    templates.extend(exit::templates(plan, options));
     WorkflowSpec {
         entrypoint: names::ENTRYPOINT,
+        on_exit: (!plan.exit_hooks.is_empty()).then_some(names::EXIT),
         service_account_name: account.map_or_else(own_account, |account| account.value.clone()),
         parallelism: profile.parallelism,
         image_pull_secrets: pod::pull_secrets(plan, options),

@@ -93,6 +93,7 @@ impl Graph<'_> {
                     when: self.when(*step),
                     with_sequence: None,
                     arguments: (depth > 0).then(|| parameters([index(Some(inherited()))])),
+                    continue_on: None,
                 });
             }
             Node::Parallel { branches, join, .. } => {
@@ -125,6 +126,7 @@ impl Graph<'_> {
                         count: format!("{{{{tasks.{split}.outputs.parameters.{COUNT}}}}}"),
                     }),
                     arguments: Some(item(depth)),
+                    continue_on: None,
                 });
             }
         }
@@ -190,6 +192,7 @@ impl Graph<'_> {
             template: names::CHOICE.to_owned(),
             with_sequence: None,
             arguments: None,
+            continue_on: None,
         });
         self.has_choices = true;
         way

@@ -12,6 +12,7 @@
 //! | artifact | nothing: artifacts are in the store, and every task computes where its parents' are |
 //! | parameter | a workflow argument that holds JSON; only the start step sees it, as base64 |
 //! | schedule | a `CronWorkflow` |
+//! | exit hook | `onExit`: one container that calls all functions |
 //!
 //! The only values that pass from task to task are the index path `p`, the `count` of a foreach and the name of the `next` step
 //! behind a switch.
@@ -23,6 +24,7 @@
 #[cfg(feature = "deploy")]
 pub mod deploy;
 mod emit;
+mod exit;
 mod graph;
 mod manifest;
 mod names;
@@ -50,6 +52,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     loops: true,
     gang: false,
     schedule: true,
+    exit_hooks: true,
     gpu: true,
     disk: true,
     shared_memory: true,

@@ -39,6 +39,8 @@ pub(crate) struct Spec<T> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WorkflowSpec {
     pub(crate) entrypoint: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_exit: Option<&'static str>,
     pub(crate) service_account_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parallelism: Option<u32>,
@@ -194,6 +196,15 @@ pub(crate) struct Task {
     pub(crate) with_sequence: Option<Sequence>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments: Option<Arguments>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) continue_on: Option<ContinueOn>,
+}
+
+/// Ends of a task with which its graph goes on, and ends well.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ContinueOn {
+    pub(crate) error: bool,
+    pub(crate) failed: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]

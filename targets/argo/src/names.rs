@@ -178,6 +178,15 @@ pub(crate) fn body(split: &str) -> String {
     format!("Foreach-{split}")
 }
 
+/// Name of the template that runs when the Workflow has ended.
+pub(crate) const EXIT: &str = "Exit";
+
+/// Name of the task that calls the exit hooks.
+pub(crate) const EXIT_HOOKS: &str = "exit-hooks";
+
+/// Name of its template: it is part of a pod's name, which has no upper case, and no step's name begins with a digit.
+pub(crate) const EXIT_CONTAINER: &str = "0-exit-hooks";
+
 /// Name of the template that runs nothing: a task of it says that a switch made a certain choice.
 pub(crate) const CHOICE: &str = "Choice";
 

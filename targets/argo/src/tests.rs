@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::Argo;
 use crate::emit::documents;
 
+mod exit;
 mod play;
 mod pods;
 mod switches;

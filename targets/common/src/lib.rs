@@ -6,6 +6,7 @@
 //! - [`capabilities`] says what a target refuses, by code and place.
 //! - [`asked`] reads the arguments of `@batch` and `@kubernetes`, [`kubernetes`] all that a step asks of its pod.
 //! - [`names`] makes names legal without ever depending on their neighbours.
+//! - [`hooks`] says in which container the functions of `@exit_hook` are called.
 //! - [`project`] decides on which branch of its project a flow is deployed.
 //! - [`package`] gives the code package its one identity.
 
@@ -13,6 +14,7 @@ pub mod asked;
 pub mod capabilities;
 #[cfg(feature = "deploy")]
 pub mod deploy;
+pub mod hooks;
 pub mod ir;
 pub mod kubernetes;
 pub mod literal;

@@ -12,8 +12,28 @@ pub(crate) const TESTS: &[Test] = trials![
     a_stopped_run_starts_nothing_more,
 ];
 
+/// Exit hooks: two that say that they were called, and in between one that fails or ends its container.
+const HOOKS: &str = "def first():
+    print('hook first', flush=True)
+
+def fails():
+    raise ValueError('no such channel')
+
+def ends():
+    print('hook ends', flush=True)
+    os.kill(os.getppid(), signal.SIGTERM)
+
+def last(run):
+    print('hook last', run, flush=True)
+
+def never():
+    print('hook never', flush=True)
+
+";
+
 fn user_code_is_started_as_often_as_retry_says() {
-    let flow = "class RetryFlow(FlowSpec):
+    let flow = "@exit_hook(on_success=[first, ends, last], on_error=[never])
+class RetryFlow(FlowSpec):
     @retry(times=2, minutes_between_retries=0)
     @step
     def start(self):
@@ -30,7 +50,7 @@ fn user_code_is_started_as_often_as_retry_says() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(flow) else {
+    let Some(world) = World::new(&format!("{HOOKS}{flow}")) else {
         return;
     };
     let ended = world.run(&[]).succeeded();
@@ -39,11 +59,16 @@ fn user_code_is_started_as_often_as_retry_says() {
         (attempts["start/t"].started, attempts["start/t"].commits),
         (3, 1)
     );
-    assert_eq!(ended.pods(), 5);
+    // Two for the hooks: the one whose container ended is not called again, those behind it are.
+    assert_eq!(ended.pods(), 5 + 2);
+    let mut called = ended.hooks();
+    called.sort_unstable();
+    assert_eq!(called, ["hook ends", "hook first", "hook last None"]);
 }
 
 fn a_failure_ends_the_run_and_status_tells_the_line() {
-    let flow = "class FailingFlow(FlowSpec):
+    let flow = "@exit_hook(on_error=[first, fails, last], on_success=[never])
+class FailingFlow(FlowSpec):
     @retry(times=1, minutes_between_retries=0)
     @step
     def start(self):
@@ -53,10 +78,12 @@ fn a_failure_ends_the_run_and_status_tells_the_line() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(flow) else {
+    let Some(world) = World::new(&format!("{HOOKS}{flow}")) else {
         return;
     };
     let ended = world.run(&[]).failed();
+    assert_eq!(ended.hooks(), ["hook first", "hook last None"]);
+    assert_eq!(ended.pods(), 2 + 1);
     let attempts = ended.attempts();
     assert_eq!(
         (attempts["start/t"].started, attempts["start/t"].commits),
@@ -104,7 +131,8 @@ fn a_timeout_is_caught() {
 }
 
 fn a_stopped_run_starts_nothing_more() {
-    let flow = "class StoppedFlow(FlowSpec):
+    let flow = "@exit_hook(on_error=[last])
+class StoppedFlow(FlowSpec):
     @retry(times=3, minutes_between_retries=0)
     @step
     def start(self):
@@ -115,7 +143,7 @@ fn a_stopped_run_starts_nothing_more() {
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(flow) else {
+    let Some(world) = World::new(&format!("{HOOKS}{flow}")) else {
         return;
     };
     world.deploy();
@@ -132,6 +160,8 @@ fn a_stopped_run_starts_nothing_more() {
         "{status:#?}"
     );
     assert_eq!(ended.attempts()["start/t"].started, 1);
+    // As Metaflow does after an interruption.
+    assert_eq!(ended.hooks(), ["hook last None"]);
     // What it printed until then has reached the store.
     let mut logs = world.argo.flowc(&["logs", &run]);
     let logs = flowc_tests::output(logs.current_dir(world.path()));

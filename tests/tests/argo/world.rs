@@ -59,7 +59,7 @@ impl World {
             .split_once("(FlowSpec)")
             .and_then(|(head, rest)| Some((head.rsplit_once("class ")?.1, rest)))
             .unwrap();
-        let names = "FlowSpec, Parameter, JSONType, step, retry, timeout, catch, kubernetes, resources, schedule, project, current";
+        let names = "FlowSpec, Parameter, JSONType, step, retry, timeout, catch, exit_hook, kubernetes, resources, schedule, project, current";
         let text = format!(
             "import os, signal, sys, time\nfrom metaflow import {names}\n\n{flow}\n\nif __name__ == '__main__':\n    {class}()\n"
         );
@@ -246,6 +246,38 @@ impl Ended<'_> {
         let prefix = format!("{}/", self.run);
         let keys = self.world.keys(&prefix);
         attempts(keys.iter().map(|key| key.strip_prefix(&prefix).unwrap()))
+    }
+
+    /// What the exit hooks printed, by the names of their pods' nodes.
+    #[track_caller]
+    pub(crate) fn hooks(&self) -> Vec<String> {
+        let selector = format!(
+            "workflows.argoproj.io/workflow={}",
+            self.workflow["metadata"]["name"].as_str().unwrap()
+        );
+        let pods = self.world.argo.bed.get(&[
+            "--namespace",
+            self.world.argo.namespace,
+            "pods",
+            "--selector",
+            &selector,
+        ]);
+        let names = pods["items"].as_array().unwrap().iter();
+        let names = names.map(|pod| pod["metadata"]["name"].as_str().unwrap());
+        let hooks: Vec<&str> = names
+            .filter(|name| name.contains("-0-exit-hooks-"))
+            .collect();
+        assert!(!hooks.is_empty(), "{:#}", self.workflow["status"]["nodes"]);
+        let logs = hooks
+            .iter()
+            .map(|pod| self.world.kubectl(&["logs", pod, "main"]));
+        let lines: Vec<String> = logs
+            .flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        lines
+            .into_iter()
+            .filter(|line| line.starts_with("hook "))
+            .collect()
     }
 
     /// Nodes of the kind `Pod`.

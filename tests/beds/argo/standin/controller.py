@@ -38,8 +38,8 @@ class Controller:
         status = dict(workflow.get("status", {}))
         pods = None
         try:
-            root, pods = self.walk(workflow, status, nodes, live)
-            phase, message = root["phase"], ""
+            phase, pods = self.walk(workflow, status, nodes, live)
+            message = ""
             if workflow["spec"].get("shutdown") and phase in BAD:
                 message = f"Stopped with strategy '{workflow['spec']['shutdown']}'"
         except Refused as why:
@@ -60,7 +60,7 @@ class Controller:
         self.api.patch("workflows", nodes.workflow, {**body, "metadata": {"labels": labels}})
 
     def walk(self, workflow, status, nodes, live):
-        """Pods first, then the graph; the root node, and the pods."""
+        """Pods first, then the graph, then what follows its end; the phase, and the pods."""
         check(workflow["spec"], WORKFLOW_SPEC, "spec")
         if "storedWorkflowTemplateSpec" not in status:
             # A run keeps the template with which it started.
@@ -75,4 +75,7 @@ class Controller:
         pods = Pods(self.api, workflow, spec, values, nodes, live, self.wait_image)
         graph = Graph(workflow, spec, values, nodes, pods)
         pods.reconcile(graph.shutdown, graph.templates)
-        return graph.walk(), pods
+        phase = graph.walk()["phase"]
+        if "onExit" in spec and phase in DONE and graph.exit()["phase"] not in DONE:
+            phase = "Running"
+        return phase, pods

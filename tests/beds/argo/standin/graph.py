@@ -19,6 +19,11 @@ class Graph:
         name = self.workflow["metadata"]["name"]
         return self.dag(name, self.templates[self.spec["entrypoint"]], None, None)
 
+    def exit(self):
+        """What runs when the graph has ended, also if the run was stopped; its node."""
+        self.shutdown = None
+        return self.dag(f"{self.workflow['metadata']['name']}.onExit", self.templates[self.spec["onExit"]], None, None)
+
     def dag(self, name, template, index, boundary):
         """A graph of tasks."""
         node = self.nodes.get(name)
@@ -216,7 +221,8 @@ class Graph:
                 attempts = [attempt["id"] for attempt in self.nodes.attempts(node)]
                 below = attempts[-1:] + [other for other in below if other not in attempts]
             queue += [(other, phase) for other in below]
-        bad = [phase for phase in phases.values() if phase in BAD]
+        tasks = {f"{dag['name']}.{task['name']}": task for task in self.templates[dag["templateName"]]["dag"]["tasks"]}
+        bad = [phase for end, phase in phases.items() if phase in BAD and "continueOn" not in tasks[end]]
         if bad:
             return bad[0]
         return "Running" if "" in phases.values() else "Succeeded"

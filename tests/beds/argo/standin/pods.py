@@ -46,7 +46,7 @@ class Pods:
     def manifest(self, node, template, index):
         """The pod of an attempt."""
         defaults = self.spec.get("templateDefaults", {})
-        scope = Scope(self.name, self.parameters, index)
+        scope = Scope(self.name, self.parameters, index, uid=self.workflow["metadata"]["uid"])
         merged = substitute(merge(defaults, {key: template[key] for key in template if key != "dag"}), scope)
         metadata = merged.get("metadata", {})
         mounts = [mount for mount in merged["container"].get("volumeMounts", []) if mount["name"] == "flowc"]
@@ -95,16 +95,17 @@ class Pods:
             if node["type"] != "Pod":
                 continue
             pod = self.live.get(node["id"])
+            stopped = shutdown and not node["name"].startswith(f"{self.name}.onExit")
             template = templates[node["templateName"]]
             if node["phase"] in DONE:
                 if pod is not None:
                     self.ended.append((pod, template))
                 continue
             if pod is None:
-                if shutdown:
+                if stopped:
                     self.nodes.mark(node, "Failed", f"workflow shutdown with strategy:  {shutdown}")
                 continue
-            if shutdown:
+            if stopped:
                 self.api.delete("pods", pod["metadata"]["name"])
                 self.nodes.mark(node, "Failed", f"workflow shutdown with strategy:  {shutdown}")
                 continue

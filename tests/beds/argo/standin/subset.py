@@ -33,10 +33,12 @@ TEMPLATE = {
     "suspend": {"duration": ANY},
     "dag": {"tasks": [{
         "name": ANY, "depends": ANY, "when": ANY, "template": ANY, "withSequence": {"count": ANY}, "arguments": PARAMETERS,
+        "continueOn": {"error": ANY, "failed": ANY},
     }]},
 }
 TEMPLATE_SPEC = {
     "entrypoint": ANY,
+    "onExit": ANY,
     "serviceAccountName": ANY,
     "parallelism": ANY,
     "imagePullSecrets": ANY,
@@ -63,6 +65,7 @@ TAGS = [re.compile(pattern) for pattern in (
     r"=workflow\.parameters\['flowc_run'\] == '' \? 'argo:' \+ workflow\.name : 'id:' \+ workflow\.parameters\['flowc_run'\]",
     r"inputs\.parameters\.(p)",
     r"(item)",
+    r"workflow\.(uid)",
     r"tasks\.([-\w]+)\.outputs\.parameters\.(count|next)",
 )]
 

@@ -4,7 +4,7 @@ import base64
 
 from subset import TAG, TAGS, Refused
 
-TO_BASE64, RUN, INPUT, ITEM, OUTPUT = TAGS
+TO_BASE64, RUN, INPUT, ITEM, UID, OUTPUT = TAGS
 
 # Lists that are merged by a member instead of being replaced (strategic merge).
 MERGED_BY = {"env": "name", "volumes": "name", "initContainers": "name", "volumeMounts": "mountPath"}
@@ -25,9 +25,9 @@ def substitute(value, scope):
 class Scope:
     """What tags mean at one place; None where Argo does not know it there yet."""
 
-    def __init__(self, workflow=None, parameters=None, index=None, item=None, outputs=None):
+    def __init__(self, workflow=None, parameters=None, index=None, item=None, outputs=None, uid=None):
         self.workflow, self.parameters, self.outputs = workflow, parameters, outputs
-        self.index, self.item = index, item
+        self.index, self.item, self.uid = index, item, uid
 
     def value(self, tag, whole):
         """The text for a tag; the tag itself where it is not known."""
@@ -40,6 +40,8 @@ class Scope:
             return self.index
         if ITEM.fullmatch(tag) and self.item is not None:
             return self.item
+        if UID.fullmatch(tag) and self.uid is not None:
+            return self.uid
         if (match := OUTPUT.fullmatch(tag)) and self.outputs is not None:
             if match.groups() not in self.outputs:
                 # What a task that was passed by leaves means something else in each version of Argo.
