@@ -33,6 +33,65 @@ pub(crate) enum State {
     Map(Box<Map>),
     Choice(Choice),
     Succeed {},
+    Fail(Fail),
+}
+
+impl State {
+    /// Where the run goes on if the state fails for good. A choice that fails does so for want of data that fits, and states
+    /// that end the run do not fail.
+    pub(crate) fn catch(&mut self, next: &str) {
+        let catch = match self {
+            State::Task(task) => &mut task.catch,
+            State::Parallel(parallel) => &mut parallel.catch,
+            State::Map(map) => &mut map.catch,
+            State::Choice(_) | State::Succeed {} | State::Fail(_) => return,
+        };
+        catch.push(Catcher::new(next));
+    }
+
+    /// Lets the run go on where it would have ended; what flows on is nothing, as it was what left.
+    pub(crate) fn go_on(&mut self, next: &str) {
+        let then = match self {
+            State::Task(task) => &mut task.then,
+            State::Parallel(parallel) => &mut parallel.then,
+            State::Map(map) => &mut map.then,
+            State::Choice(_) | State::Succeed {} | State::Fail(_) => return,
+        };
+        if matches!(then, Then::End(_)) {
+            *then = Then::Next(next.to_owned());
+        }
+    }
+}
+
+/// The end of a run that has failed, in `JSONata`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Fail {
+    pub(crate) query_language: &'static str,
+    pub(crate) error: &'static str,
+    pub(crate) cause: &'static str,
+}
+
+/// Where a state goes on that failed. The data is the error then: `{"Error": …, "Cause": …}`, in `JSONPath` and `JSONata` alike.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Catcher {
+    pub(crate) error_equals: [&'static str; 1],
+    /// Other data, of a state in `JSONata` mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Value>,
+    pub(crate) next: String,
+}
+
+impl Catcher {
+    /// Of every error that can be caught.
+    pub(crate) fn new(next: &str) -> Self {
+        Self {
+            error_equals: ["States.ALL"],
+            output: None,
+            next: next.to_owned(),
+        }
+    }
 }
 
 /// A call of a service.
@@ -50,6 +109,8 @@ pub(crate) struct Task {
     pub(crate) arguments: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) retry: Vec<Retrier>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) catch: Vec<Catcher>,
     #[serde(flatten)]
     pub(crate) result: ResultRule,
     #[serde(flatten)]
@@ -60,6 +121,8 @@ pub(crate) struct Task {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Parallel {
     pub(crate) branches: Vec<Scope>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) catch: Vec<Catcher>,
     #[serde(flatten)]
     pub(crate) result: ResultRule,
     #[serde(flatten)]
@@ -76,6 +139,8 @@ pub(crate) struct Map {
     pub(crate) item_selector: Value,
     pub(crate) max_concurrency: u32,
     pub(crate) item_processor: Scope,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) catch: Vec<Catcher>,
     #[serde(flatten)]
     pub(crate) result: ResultRule,
     #[serde(flatten)]

@@ -33,6 +33,9 @@ const CHOICE: u32 = 2;
 /// Those of `overlap = "skip"`: two choices and a request.
 const OVERLAP: u32 = 2 + 2 + REQUEST;
 
+/// Those of exit hooks: their job, and at most one more state. A failed run has one less.
+const EXIT_HOOKS: u32 = JOB + 2;
+
 /// Refuses a flow whose longest execution may not come to its end.
 pub(crate) fn check(plan: &Plan, profile: &Profile) -> Option<Diagnostic> {
     let mut counter = Counter {
@@ -45,7 +48,12 @@ pub(crate) fn check(plan: &Plan, profile: &Profile) -> Option<Diagnostic> {
     } else {
         REQUEST
     };
-    counter.execution(&plan.root, first, 0);
+    let last = if plan.exit_hooks.is_empty() {
+        0
+    } else {
+        EXIT_HOOKS
+    };
+    counter.execution(&plan.root, first + last, 0);
     let longest = counter.longest;
     if longest <= EVENTS_MAX {
         return None;

@@ -56,7 +56,22 @@ impl<'a> JobDefinitions<'a> {
 
     /// The name of the definition for a step, which is added if no other step has the same shape.
     pub(crate) fn name(&mut self, step: &PlanStep) -> String {
+        let definition = self.definition(step);
+        self.add(definition)
+    }
+
+    /// The name of the definition for the exit hooks' container.
+    pub(crate) fn hooks_name(&mut self, step: &PlanStep) -> String {
+        let found = self.found.clone();
         let mut definition = self.definition(step);
+        // What is wrong with its attributes is reported with the start step, whose they are.
+        self.found = found;
+        definition.container_properties.command =
+            ["/flowc-shim", "hooks"].map(str::to_owned).into();
+        self.add(definition)
+    }
+
+    fn add(&mut self, mut definition: JobDefinition) -> String {
         let content = serde_json::to_string(&definition).unwrap_or_default();
         let digest = sha256_hex(content.as_bytes());
         let name = format!("{}{}", self.prefix, &digest[..DIGEST_LEN]);

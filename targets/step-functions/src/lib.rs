@@ -8,6 +8,7 @@
 //! | foreach | outermost: a distributed `Map` over the `split.json` that the splitting task left in the store; inside another foreach: `getObject`, then an inline `Map` |
 //! | retry | the state's `Retry` for user code, the job definition's `evaluateOnExit` for lost containers |
 //! | `@trigger`, `@trigger_on_finish` | a rule of EventBridge, which hands its event to an execution as input |
+//! | exit hook | one job after the last step, or after a state that failed, by its `Catch`; then the run fails as it would have |
 //! | artifact | nothing: artifacts are in the store, and every task computes where its parents' are |
 //!
 //! What flows through the machine is `{"run": …}`, inside a foreach also `"index"`; it never grows with the width of a fan-out.
@@ -24,6 +25,7 @@ mod definition;
 pub mod deploy;
 mod emit;
 mod events;
+mod exit;
 mod iam;
 mod jobs;
 mod names;
@@ -54,6 +56,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     loops: true,
     gang: false,
     schedule: true,
+    exit_hooks: true,
     trigger: true,
     trigger_on_finish: true,
     gpu: true,

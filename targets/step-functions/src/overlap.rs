@@ -57,6 +57,7 @@ pub(crate) fn states(plan: &Plan, place: &Place<'_>, next: &str) -> [(&'static s
             "MaxResults": 1000,
         })),
         retry: vec![patience(&["States.TaskFailed"])],
+        catch: Vec::new(),
         result: ResultRule {
             output: Some(json!({"skip": IS_OTHER_RUNNING})),
             ..ResultRule::default()

@@ -25,7 +25,7 @@ const INPUT_STATE: &str = "flowc-input";
 /// The run id, in `JSONata`, by the rule of `flowc_protocol::identity::run_id`; `flowc_run` of the input wins.
 ///
 /// `$hash` is Step Functions' own addition to `JSONata`.
-const RUN_ID: &str = "{% ($n := $states.context.Execution.Name; $given := $states.context.Execution.Input.flowc_run; \
+pub(crate) const RUN_ID: &str = "{% ($n := $states.context.Execution.Name; $given := $states.context.Execution.Input.flowc_run; \
     $given ? $given : $contains($n, /[^A-Za-z0-9._-]/) \
     ? 'sfn-' & $replace($replace($n, /-?[^A-Za-z0-9._-]+/, '-'), /-+$/, '') & '-' & $substring($hash($n, 'SHA-1'), 0, 8) \
     : 'sfn-' & $n) %}";
@@ -84,6 +84,7 @@ impl States<'_> {
                 scope.states.shift_insert(place, name.to_owned(), state);
             }
         }
+        self.add_exit_hooks(&mut scope);
         scope.comment = Some("Written by flowc.".to_owned());
         scope
     }
@@ -101,6 +102,7 @@ impl States<'_> {
                 "Body": "{% $states.context.Execution.Input %}",
             })),
             retry: vec![patience(&["States.TaskFailed"])],
+            catch: Vec::new(),
             result: ResultRule {
                 output: Some(json!({"run": RUN_ID})),
                 ..ResultRule::default()
@@ -169,6 +171,7 @@ impl States<'_> {
                     .collect();
                 let state = State::Parallel(Box::new(Parallel {
                     branches,
+                    catch: Vec::new(),
                     result: then.without_result(),
                     then,
                 }));
@@ -200,6 +203,7 @@ impl States<'_> {
             parameters: Some(self.object(id, depth, choice::FILE_NAME)),
             arguments: None,
             retry: vec![patience(&["States.TaskFailed"])],
+            catch: Vec::new(),
             result: ResultRule {
                 result_selector: Some(json!({"made.$": "States.StringToJson($.Body)"})),
                 result_path: Some("$.choice".into()),
@@ -261,6 +265,7 @@ impl States<'_> {
             parameters: serde_json::to_value(request).ok(),
             arguments: None,
             retry: retries(step),
+            catch: Vec::new(),
             result: then.without_result(),
             then,
         }))
@@ -285,6 +290,7 @@ impl States<'_> {
             item_selector: selector(),
             max_concurrency: self.options.profile.step_functions.max_concurrency,
             item_processor,
+            catch: Vec::new(),
             result: then.without_result(),
             then,
         }))
@@ -298,6 +304,7 @@ impl States<'_> {
             parameters: Some(self.object(split, depth, split::FILE_NAME)),
             arguments: None,
             retry: vec![patience(&["States.TaskFailed"])],
+            catch: Vec::new(),
             result: ResultRule {
                 result_selector: Some(json!({"items.$": "States.StringToJson($.Body)"})),
                 result_path: Some("$.split".into()),
@@ -328,6 +335,7 @@ impl States<'_> {
             item_selector: selector(),
             max_concurrency: self.options.profile.step_functions.max_concurrency,
             item_processor,
+            catch: Vec::new(),
             result,
             then,
         }))

@@ -1,5 +1,6 @@
 //! What a bundle looks like, for small flows and for all.
 
+mod exit;
 mod jobs;
 mod triggers;
 

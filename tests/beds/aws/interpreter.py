@@ -160,9 +160,12 @@ class _ScaledTime:
         time.sleep(seconds * settings.time_scale)
 
 
-def _soften(parse):
+_parsing = threading.Lock()
+
+
+def _soften(parse, scopes):
     def parse_softly(definition):
-        """The grammar wants a fraction for `ToleratedFailurePercentage`."""
+        """The grammar wants a fraction for `ToleratedFailurePercentage`, and all parsers share one list of scopes."""
 
         def walk(value):
             if isinstance(value, dict):
@@ -172,7 +175,9 @@ def _soften(parse):
                 }
             return [walk(inner) for inner in value] if isinstance(value, list) else value
 
-        return parse(json.dumps(walk(json.loads(definition))))
+        with _parsing:
+            scopes.clear()
+            return parse(json.dumps(walk(json.loads(definition))))
 
     return staticmethod(parse_softly)
 
@@ -194,5 +199,6 @@ def install():
     module("component.common.error_name.custom_error_name").CustomErrorName.__init__ = _allow_states_names
     module("component.common.retry.retrier_decl").time = _ScaledTime
     parser = module("parse.asl_parser").AmazonStateLanguageParser
-    parser.parse = _soften(parser.parse)
+    scopes = module("parse.preprocessor").Preprocessor._query_language_per_scope
+    parser.parse = _soften(parser.parse, scopes)
     children.install(module, failure)

@@ -6,6 +6,46 @@ use super::world::{World, shared};
 
 const HEAD: &str = "import os\nimport time\nfrom metaflow import FlowSpec, Parameter, catch, current, retry, step, timeout\n\n\n";
 
+/// A flow with exit hooks: those named `told` are meant to be called.
+fn hooked(class: &str, body: &str, hooks: &str) -> String {
+    let functions = "from metaflow import exit_hook
+
+
+def told_first():
+    print('hook first', flush=True)
+
+
+def told_and_fails():
+    raise ValueError('no such channel')
+
+
+def told_and_dies():
+    print('hook dies', flush=True)
+    os.kill(os.getppid(), 15)
+
+
+def told_last(run):
+    print('hook last', run.pathspec, run.successful, getattr(run.data, 'tries', None), flush=True)
+
+
+def never():
+    print('hook never', flush=True)
+
+
+";
+    let class_line = format!("class {class}(");
+    let decorated = format!("{functions}@exit_hook({hooks})\n{class_line}");
+    flow(class, body).replacen(&class_line, &decorated, 1)
+}
+
+/// What the hooks printed.
+fn hooks(world: &World<'_>, run: &str) -> Vec<String> {
+    let printed = world.printed(run).into_iter();
+    let logs = printed.filter(|(step, _)| step == "flowc-exit-hooks");
+    let lines = logs.flat_map(|(_, log)| log.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.filter(|line| line.starts_with("hook ")).collect()
+}
+
 fn flow(class: &str, body: &str) -> String {
     format!("{HEAD}class {class}(FlowSpec):\n{body}\n\nif __name__ == '__main__':\n    {class}()\n")
 }
@@ -52,10 +92,15 @@ fn a_task_is_tried_as_often_as_written() {
         print('tries', self.tries, 'problem', self.problem.type if hasattr(self.problem, 'type') else self.problem)
         print('late', self.late_problem is not None)
 ";
-    let world = World::new(shared(), &flow("TriesFlow", body), "");
+    let called = "on_success=[told_first, told_and_dies, told_last], on_error=[never]";
+    let world = World::new(shared(), &hooked("TriesFlow", body, called), "");
     world.deploy();
     let ended = world.trigger(&[]);
     ended.assert("succeeded");
+    // The container that died was started again, for the functions that were left.
+    let last = format!("hook last {} True 2", ended.name);
+    let expected = ["hook first", "hook dies", last.as_str()];
+    assert_eq!(hooks(&world, &ended.name), expected);
     assert_eq!(
         attempts(&world.keys(&ended.name)),
         [
@@ -87,10 +132,13 @@ fn a_failure_ends_the_run_and_is_told() {
     def end(self):
         pass
 ";
-    let world = World::new(shared(), &flow("FailsFlow", body), "");
+    let called = "on_error=[told_first, told_and_fails, told_last], on_success=[never]";
+    let world = World::new(shared(), &hooked("FailsFlow", body, called), "");
     world.deploy();
     let ended = world.trigger(&[]);
     ended.assert("failed");
+    let last = format!("hook last {} False None", ended.name);
+    assert_eq!(hooks(&world, &ended.name), ["hook first", last.as_str()]);
     assert_eq!(
         attempts(&world.keys(&ended.name)),
         ["start/t/0", "start/t/1"]
