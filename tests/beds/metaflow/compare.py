@@ -1,6 +1,6 @@
 """Compares the artifacts of two runs of one flow, which may lie in two stores.
 
-    compare.py FLOW LEFT_ROOT LEFT_RUN RIGHT_ROOT RIGHT_RUN [--file flow.py]
+    compare.py FLOW LEFT_ROOT LEFT_RUN RIGHT_ROOT RIGHT_RUN [--file flow.py] [--leave-out ARTIFACT]
 
 Prints a report as JSON and exits 0 if the runs are equal, 1 if not. Two runs
 are equal if they have the same tasks, each task the same artifacts, and each
@@ -297,7 +297,7 @@ def places(run, tasks):
     return [run.names[task.partition("/")[2]] for task in tasks]
 
 
-def compare(left, right):
+def compare(left, right, left_out=LEFT_OUT):
     """The report on two runs."""
     report = {"tasks": 0, "artifacts": 0, "equal_by_key": 0, "equal_by_value": [], "different": []}
     for only, tasks in (("left", left.tasks.keys() - right.tasks.keys()), ("right", right.tasks.keys() - left.tasks.keys())):
@@ -307,7 +307,7 @@ def compare(left, right):
         report["tasks"] += 1
         ours, theirs = left.tasks[step, place], right.tasks[step, place]
         for name in sorted(ours.keys() | theirs.keys()):
-            if name in LEFT_OUT:
+            if name in left_out:
                 continue
             entry = {"task": _label(step, place), "artifact": name}
             if name not in ours or name not in theirs:
@@ -336,7 +336,7 @@ def compare(left, right):
                 report["different"].append(entry)
     if not report["artifacts"]:
         report["different"].append({"reason": "nothing was compared"})
-    report["left_out"] = list(LEFT_OUT)
+    report["left_out"] = list(left_out)
     report["equal"] = not report["different"]
     return report
 
@@ -351,12 +351,14 @@ def main(arguments=None):
     for name in ("flow", "left_root", "left_run", "right_root", "right_run"):
         parser.add_argument(name)
     parser.add_argument("--file")
+    parser.add_argument("--leave-out", action="append", default=list(LEFT_OUT))
     options = parser.parse_args(arguments)
     Reader.flow_file = options.file
     try:
         report = compare(
             Run(options.left_root, options.flow, options.left_run),
             Run(options.right_root, options.flow, options.right_run),
+            options.leave_out,
         )
     except (Broken, OSError) as error:
         report = {"equal": False, "artifacts": 0, "different": [{"reason": str(error)}]}

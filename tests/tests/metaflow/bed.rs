@@ -20,7 +20,20 @@ pub(crate) struct Case {
     pub(crate) class: &'static str,
     pub(crate) arguments: &'static [&'static str],
     pub(crate) random: Random,
+    /// What Metaflow is to run in place although its decorators would solve packages for it or send it to a cluster.
+    pub(crate) in_place: bool,
 }
+
+/// Read by every interpreter before a flow's file: these decorators stay on their steps, and do nothing.
+const IN_PLACE: &str = "
+from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
+from metaflow.plugins.pypi.conda_decorator import CondaFlowDecorator, CondaStepDecorator
+
+for decorator in (CondaFlowDecorator, CondaStepDecorator, KubernetesDecorator):
+    for name in list(vars(decorator)):
+        if name.startswith(('flow_init', 'step_init', 'package_', 'runtime_', 'task_')):
+            delattr(decorator, name)
+";
 
 /// Whether the flow draws random numbers that it does not seed.
 #[derive(Clone, Copy, PartialEq)]
@@ -76,11 +89,11 @@ impl Bed {
         if case.random == Random::Seeded {
             let folder = self.root.path().join("seeded");
             fs::create_dir_all(&folder).unwrap();
-            fs::write(
-                folder.join("sitecustomize.py"),
-                "import random\nrandom.seed(7)\n",
-            )
-            .unwrap();
+            let mut text = "import random\nrandom.seed(7)\n".to_owned();
+            if case.in_place && program == metaflow_python() {
+                text.push_str(IN_PLACE);
+            }
+            fs::write(folder.join("sitecustomize.py"), text).unwrap();
             command.env("PYTHONPATH", folder).env("PYTHONHASHSEED", "0");
         }
         command
@@ -154,6 +167,9 @@ impl Bed {
 
     /// The comparison of two runs, equal or not.
     pub(crate) fn compare(&self, case: &Case, left: &str, right: &str) -> Value {
+        // It lists attributes that Metaflow has computed for its conda and its cluster.
+        let left_out = case.in_place.then_some(["--leave-out", "_graph_info"]);
+        let left_out = left_out.into_iter().flatten();
         let output = self
             .script("compare.py")
             .arg(case.class)
@@ -163,6 +179,7 @@ impl Bed {
             .arg(right)
             .arg("--file")
             .arg(&case.file)
+            .args(left_out)
             .output()
             .unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|why| {

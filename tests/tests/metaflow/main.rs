@@ -1,6 +1,6 @@
 //! Real Metaflow and flowc run the same unmodified files; what they leave behind must be the same.
 //!
-//! The flows are the examples and those of the tutorials in Metaflow's own package that need no network.
+//! The flows are the examples and those of the tutorials in Metaflow's own package.
 //! DESIGN §8 says what equal means; `tests/beds/metaflow/compare.py` does it.
 
 #![allow(clippy::unwrap_used)] // A test may panic, and so may what serves it.
@@ -19,7 +19,7 @@ use std::process::Command;
 
 use flowc_tests::constructs::{CONSTRUCTS, Construct};
 use flowc_tests::matrix;
-use flowc_tests::{flowc, metaflow_python, output, repo_root, report, run};
+use flowc_tests::{flowc, metaflow_python, repo_root, report, run};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Case, Random};
@@ -32,6 +32,7 @@ fn example(name: &'static str, class: &'static str, arguments: &'static [&'stati
         class,
         arguments,
         random: Random::Free,
+        in_place: false,
     }
 }
 
@@ -76,6 +77,7 @@ fn construct(construct: &Construct) -> Case {
         class: construct.class,
         arguments: construct.arguments,
         random: Random::Free,
+        in_place: false,
     }
 }
 
@@ -89,12 +91,11 @@ fn tutorials() -> PathBuf {
 /// The tutorials, and what flowc does with each: runs it, or says why not, or there is only a notebook.
 enum Tutorial {
     Runs(&'static str),
-    /// Draws at random without a seed, or makes a list of a set.
+    /// Draws at random without a seed, makes a list of a set, or reads the latest run of the tutorial before, which flowc left.
     Draws(&'static str),
-    /// Reads the latest run of the tutorial before, which flowc left, and draws from it at random, without a seed.
-    Reads(&'static str),
-    NeedsConda,
-    NeedsCluster,
+    /// Metaflow would solve packages for a step (`@conda`) or send it to a cluster (`@kubernetes`) wherever the flow runs:
+    /// here it runs the unmodified file with the packages of the bed and in place, as flowc does.
+    InPlace(&'static str),
     Notebook,
 }
 
@@ -104,12 +105,16 @@ const TUTORIALS: &[(&str, Tutorial)] = &[
     ("02-statistics/stats.py", Tutorial::Draws("MovieStatsFlow")),
     (
         "03-playlist-redux/playlist.py",
-        Tutorial::Reads("PlayListFlow"),
+        Tutorial::Draws("PlayListFlow"),
     ),
-    // Metaflow runs it with `--environment=conda` only, which solves and downloads packages.
-    ("04-playlist-plus/playlist.py", Tutorial::NeedsConda),
-    // `@kubernetes` sends its step to a cluster wherever the flow runs.
-    ("05-hello-cloud/hello-cloud.py", Tutorial::NeedsCluster),
+    (
+        "04-playlist-plus/playlist.py",
+        Tutorial::InPlace("PlayListFlow"),
+    ),
+    (
+        "05-hello-cloud/hello-cloud.py",
+        Tutorial::InPlace("HelloCloudFlow"),
+    ),
     ("06-statistics-redux/stats.ipynb", Tutorial::Notebook),
     ("07-worldview/worldview.ipynb", Tutorial::Notebook),
     ("08-autopilot/autopilot.ipynb", Tutorial::Notebook),
@@ -158,7 +163,12 @@ fn tutorials_leave_the_same_artifacts() {
         let file = folder.join(name);
         assert!(file.is_file(), "{} is missing", file.display());
         match what {
-            Tutorial::Runs(class) => {
+            Tutorial::Runs(class) | Tutorial::Draws(class) | Tutorial::InPlace(class) => {
+                let random = if matches!(what, Tutorial::Runs(_)) {
+                    Random::Free
+                } else {
+                    Random::Seeded
+                };
                 table.compare(
                     &bed,
                     &Case {
@@ -166,38 +176,10 @@ fn tutorials_leave_the_same_artifacts() {
                         file,
                         class,
                         arguments: &[],
-                        random: Random::Free,
+                        random,
+                        in_place: matches!(what, Tutorial::InPlace(_)),
                     },
                 );
-            }
-            Tutorial::Draws(class) | Tutorial::Reads(class) => {
-                table.compare(
-                    &bed,
-                    &Case {
-                        name,
-                        file,
-                        class,
-                        arguments: &[],
-                        random: Random::Seeded,
-                    },
-                );
-            }
-            Tutorial::NeedsConda => {
-                let said = output(bed.command(flowc()).arg("check").arg(&file));
-                table.lines.push(format!(
-                    "{name}\n    not run: it needs packages; accepted with FC0030"
-                ));
-                if said.code != Some(0) || !said.stderr.contains("warning[FC0030]") {
-                    table
-                        .wrong
-                        .push(format!("{name}: {}{}", said.stdout, said.stderr));
-                }
-            }
-            Tutorial::NeedsCluster => {
-                table.lines.push(format!(
-                    "{name}\n    not run: its @kubernetes step needs a cluster"
-                ));
-                run(bed.command(flowc()).arg("check").arg(&file));
             }
             Tutorial::Notebook => {
                 table.lines.push(format!(
