@@ -69,7 +69,7 @@ pub(crate) struct Compilation {
 /// Options that say on which branch of its project a flow is.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct BranchArgs {
-    /// Branch of the flow's project [default: that of the profile]
+    /// Branch of the flow's project [default: that of the profile; on this machine the user's own]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
     /// The production branch of the flow's project, or with --branch one of its production branches

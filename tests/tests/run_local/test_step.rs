@@ -75,7 +75,12 @@ fn test_step(world: &World, arguments: &[&str]) -> Output {
 /// What the step left, as JSON.
 #[track_caller]
 fn told(world: &World, arguments: &[&str]) -> Value {
-    let output = test_step(world, &[arguments, &["--json"]].concat());
+    read(&test_step(world, &[arguments, &["--json"]].concat()))
+}
+
+/// What a step that succeeded left.
+#[track_caller]
+fn read(output: &Output) -> Value {
     assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
     let start = output.stdout.find("\n{\n").map_or(0, |at| at + 1);
     serde_json::from_str(&output.stdout[start..]).unwrap()
@@ -307,4 +312,37 @@ fn a_step_runs_on_a_fixture() {
         "{}",
         refused.stderr
     );
+}
+
+#[test]
+fn a_step_of_a_project_is_on_the_branch_that_options_say() {
+    let world = World::new(
+        "from metaflow import project
+
+@project(name='shop')
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.branch = [current.branch_name, current.project_flow_name]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass",
+    );
+    world.write("start.json", "{}");
+    for (options, branch) in [
+        (&["--branch", "next"][..], "test.next"),
+        (&["--production"], "prod"),
+        (&["--branch", "next", "--production"], "prod.next"),
+        (&[], "user.ann"),
+    ] {
+        let told = told(
+            &world,
+            &[&["start", "--fixture", "start.json"], options].concat(),
+        );
+        let flow = format!("shop.{branch}.F");
+        let expect = [("branch", json!([branch, flow]))];
+        assert_eq!(changed(&told), values(&expect), "{options:?}");
+    }
 }

@@ -11,12 +11,11 @@ use flowc_core::diag::Diagnostics;
 use flowc_local::interpreter;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
-use flowc_target::{BranchChoice, manifest};
 use flowc_task::{harness, signals};
 use serde_json::{Value, json};
 
 use crate::describe::Given;
-use crate::load::Compilation;
+use crate::load::{BranchArgs, Compilation};
 use crate::place::{Local, Origin, StoreArgs, variable};
 use crate::run::findings::{Findings, no_python};
 use crate::run::origin;
@@ -84,6 +83,8 @@ struct StepArgs {
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
+    branch: BranchArgs,
+    #[command(flatten)]
     place: StoreArgs,
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 fn step(args: &StepArgs) -> anyhow::Result<Outcome> {
     let mut compilation = Compilation::load_with(&args.flow, &args.given)?;
-    let profile = session::report(&mut compilation, &BranchChoice::default())?;
+    let profile = session::report(&mut compilation, &args.branch.choice())?;
     let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
         return Ok(Outcome::FlowFailed);
     };
@@ -118,7 +119,8 @@ fn step(args: &StepArgs) -> anyhow::Result<Outcome> {
     let root = compilation.argument().root();
     let code =
         fs::canonicalize(&root).with_context(|| format!("cannot resolve {}", root.display()))?;
-    let mut manifest = manifest::manifest(plan, profile.empty_foreach);
+    let user = Local::find()?.user();
+    let mut manifest = session::manifest_here(plan, &profile, &user);
     let depth = match manifest.steps.get_mut(&args.step) {
         Some(step) => {
             step.retries = 0;
@@ -133,7 +135,7 @@ fn step(args: &StepArgs) -> anyhow::Result<Outcome> {
         code,
         python: python.program.clone(),
         harness: harness::install(&cache(&variable)).context("cannot write the harness")?,
-        user: Local::find()?.user(),
+        user,
     };
     operate::block_on(async {
         let scene = match (&args.from, &args.fixture) {

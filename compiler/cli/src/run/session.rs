@@ -240,7 +240,7 @@ pub(crate) fn execute(
 }
 
 /// The flow's manifest for a run on this machine: in a project, the branch is the user's own where nothing else is said.
-fn manifest_here(plan: &Plan, profile: &Profile, user: &str) -> Manifest {
+pub(crate) fn manifest_here(plan: &Plan, profile: &Profile, user: &str) -> Manifest {
     let mut manifest = manifest::manifest(plan, profile.empty_foreach);
     if manifest.project.is_some() && manifest.branch.is_none() {
         // As in Metaflow, which calls the user so where there is none (`format_name`, read at 2.19.38).
