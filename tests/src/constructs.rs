@@ -142,6 +142,22 @@ pub const CONSTRUCTS: &[Construct] = &[
         resume_from: "divide",
     },
     Construct {
+        name: "trigger",
+        shelf: "tests/flows",
+        class: "TriggerFlow",
+        what: "`@trigger`, `current.trigger` where nothing triggered",
+        arguments: &[],
+        resume_from: "join",
+    },
+    Construct {
+        name: "trigger_on_finish",
+        shelf: "tests/flows",
+        class: "TriggerOnFinishFlow",
+        what: "`@trigger_on_finish`, likewise",
+        arguments: &[],
+        resume_from: "join",
+    },
+    Construct {
         name: "refine",
         shelf: "examples",
         class: "RefineFlow",

@@ -303,6 +303,31 @@ fn what_was_inserted_is_shown_at_its_mutator() {
 }
 
 #[test]
+fn events_are_computed_but_for_those_that_functions_name() {
+    let head = "from metaflow import namespaced_event_name, trigger
+def pick(context=None):
+    return 'picked'
+";
+    let names = "@trigger(events=[namespaced_event_name('new.' + pick()), {'name': pick()}])";
+    let folder = folder(&[
+        ("names.py", &flow(head, names, "")),
+        (
+            "function.py",
+            &flow(head, "@trigger(events=['a', pick])", ""),
+        ),
+    ]);
+    let shown = run(folder.path(), &["show", "names.py", "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["triggers"], json!(["mfns.new.picked", "picked"]));
+    let text = said(&run(folder.path(), &["check", "function.py"]));
+    // Said once, and nothing of the decorator without that argument.
+    assert_eq!(text.matches("error[").count(), 1, "{text}");
+    for said in ["FC0012", "function.py:7", "the function pick", "Config"] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
 fn a_base_class_outside_the_tree_is_read_where_it_is() {
     let outside = folder(&[(
         "company/flows.py",

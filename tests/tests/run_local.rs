@@ -29,5 +29,7 @@ mod runs;
 mod secrets;
 #[path = "run_local/test_step.rs"]
 mod test_step;
+#[path = "run_local/triggers.rs"]
+mod triggers;
 #[path = "run_local/world.rs"]
 mod world;

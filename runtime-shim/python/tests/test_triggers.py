@@ -111,10 +111,23 @@ class Triggers(unittest.TestCase):
         self.assertEqual(task["runs"], ["Train/9"])
 
     def test_an_event_can_be_kept(self):
-        task = self.start("self.event = current.trigger.event", [EVENT])
-        self.assertTrue(task.finish["ok"], task.stderr)
-        pickle = task.blobs[task.objects["event"]["key"]]
+        driver = self.flow(
+            """
+            if current.task_id == "t":
+                self.event = current.trigger.event
+            else:
+                self.name = (self.event.name, type(self.event).__module__)
+            """
+        )
+        first = driver.run("start", next=["end"], triggers=[EVENT])
+        self.assertTrue(first.finish["ok"], first.stderr)
+        pickle = first.blobs[first.objects["event"]["key"]]
         self.assertIn(b"metaflow.events", pickle)
+        # A task that was not asked for triggers finds the class all the same.
+        fields = dict(start=False, parameters=None, graph_info=None, task_id="u")
+        second = driver.run("start", [first], next=["end"], **fields)
+        self.assertTrue(second.finish["ok"], second.stderr)
+        self.assertEqual(second["name"], ("new.data", "metaflow.events"))
 
     def test_a_value_that_does_not_fit_is_told_with_its_field(self):
         with Driver(

@@ -2,7 +2,7 @@ from metaflow import FlowSpec, step, trigger
 
 
 @trigger(events=["new_data", {"name": "new_data"}])
-#               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0228 given again
+#                                     ^^^^^^^^^^ FC0228 given again
 class Demo(FlowSpec):
     @step
     def start(self):

@@ -3,7 +3,7 @@ from metaflow import FlowSpec, project, step, trigger_on_finish
 
 @project(name="shop", branch="next")
 @trigger_on_finish(flows=["A", {"name": "A", "project_branch": "test.next"}, "shop.prod.A"])
-#                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ FC0228 given again
+#                                       ^^^ FC0228 given again
 class Demo(FlowSpec):
     @step
     def start(self):

@@ -13,9 +13,28 @@ fn flow() -> World {
         "",
         3,
         "import os\nself.square = self.input ** 2\nself.noise = os.urandom(200_000)\nprint('squared', self.input)",
-        "self.total = sum(task.square for task in inputs)\nself.sizes = [len(task.noise) for task in inputs]",
+        "import os\nself.total = sum(task.square for task in inputs)\nself.sizes = [len(task.noise) for task in inputs]\nself.noise = os.urandom(300_000)",
     )
 }
+
+/// Reads artifacts of the run that started it.
+const DOWN: &str = "
+from metaflow import FlowSpec, current, step, trigger_on_finish
+
+@trigger_on_finish(flow='F')
+class Down(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        data = current.trigger.run.data
+        print('started by a run of %d, %d' % (data.total, len(data.noise)))
+
+if __name__ == '__main__':
+    Down()
+";
 
 fn command(world: &World, moto: &Moto, arguments: &[&str]) -> Command {
     let mut command = world.command(arguments);
@@ -71,6 +90,19 @@ run = Flow('F').latest_run
 print(run.successful, run.data.total, run.data.sizes)
 print([(task.index, task.data.square, len(task.data.noise), task.stdout) for task in sorted(run['body'].tasks(), key=lambda task: task.index)])
 ";
+    world.write("down.py", DOWN);
+    let mut down = world.flowc("run");
+    down.args(["down.py", "--store", "s3://flows/deep/root", "--trigger"]);
+    down.arg(format!("F/{run}")).envs(moto.environment());
+    let down = output(&mut down);
+    assert!(
+        down.stdout
+            .contains("[end/t] started by a run of 5, 300000"),
+        "{}\n{}",
+        down.stdout,
+        down.stderr
+    );
+
     let mut client = Command::new(flowc_tests::metaflow_python());
     client
         .args(["-c", script])

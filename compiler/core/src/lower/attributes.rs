@@ -252,20 +252,31 @@ fn environment(
 
 /// Where a literal has a text, as far as can be told; else the whole of it.
 pub(super) fn entry(tree: &SourceTree, literal: Span, key: &str) -> Span {
+    match entries(tree, literal, key)[..] {
+        [place] => place,
+        _ => literal,
+    }
+}
+
+/// Every place in a literal where the text stands, in order.
+pub(super) fn entries(tree: &SourceTree, literal: Span, key: &str) -> Vec<Span> {
     let text = tree.text(literal);
     let quoted = [format!("\"{key}\""), format!("'{key}'")];
-    let mut places = quoted
-        .iter()
-        .flat_map(|key| text.match_indices(key.as_str()));
-    let (Some((at, found)), None) = (places.next(), places.next()) else {
-        return literal;
-    };
-    let start = literal.start + at as u32;
-    Span {
-        start,
-        end: start + found.len() as u32,
-        ..literal
-    }
+    let places = quoted.iter();
+    let places = places.flat_map(|key| text.match_indices(key.as_str()));
+    let mut places: Vec<Span> = places
+        .map(|(at, found)| {
+            let start = literal.start + at as u32;
+            let end = start + found.len() as u32;
+            Span {
+                start,
+                end,
+                ..literal
+            }
+        })
+        .collect();
+    places.sort_unstable_by_key(|place| place.start);
+    places
 }
 
 pub(super) fn is_variable(name: &str) -> bool {

@@ -2,17 +2,17 @@
 
 mod events;
 mod flows;
+mod options;
 
 use events::Mapping;
 use indexmap::IndexMap;
 
-use super::attributes::{argument, entry};
-use super::cron;
-use super::flow_attributes::{find, is_timezone};
+use super::attributes::{argument, entries, entry};
+use super::flow_attributes::find;
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Decorator, Flow, Literal, ParameterDefault};
-use crate::ir::plan::{Reset, Trigger, Triggers};
+use crate::ir::plan::{Trigger, Triggers};
 use crate::ir::project::Project;
 use crate::source::{SourceTree, Span};
 
@@ -82,9 +82,8 @@ impl Pass<'_> {
             if on.iter().any(|one| one.event_name(self.project) == name) {
                 let what = trigger.flow_name(self.project).unwrap_or(name);
                 let message = format!("`{what}` is given twice");
-                let finding = Diagnostic::error(Code::FC0228, message, span, "given again");
                 let help = "keep one of them: a run starts once each has come";
-                self.found.push(finding.help(help));
+                self.twice(message, span, written_name(&trigger), "given again", help);
                 continue;
             }
             on.push(trigger);
@@ -187,11 +186,14 @@ impl Pass<'_> {
             };
             if mapped.contains_key(known) {
                 let message = format!("the parameter `{known}` is mapped twice");
-                let place = entry(self.tree, span, &parameter);
-                let label = "which field is its value?";
-                let finding = Diagnostic::error(Code::FC0228, message, place, label);
-                self.found
-                    .push(finding.help(format!("map `{known}` to one field of one event")));
+                let help = format!("map `{known}` to one field of one event");
+                self.twice(
+                    message,
+                    span,
+                    &parameter,
+                    "which field is its value?",
+                    &help,
+                );
                 continue;
             }
             mapped.insert(known.clone(), field.clone());
@@ -203,6 +205,19 @@ impl Pass<'_> {
             name,
             parameters,
         })
+    }
+
+    /// Says that a word stands twice in a value: at the last place, and at the first.
+    fn twice(&mut self, message: String, span: Span, word: &str, label: &str, help: &str) {
+        let places = entries(self.tree, span, word);
+        let finding = match places[..] {
+            [first, .., last] => {
+                Diagnostic::error(Code::FC0228, message, last, label).label(first, "first here")
+            }
+            [only] => Diagnostic::error(Code::FC0228, message, only, label),
+            [] => Diagnostic::error(Code::FC0228, message, span, label),
+        };
+        self.found.push(finding.help(help));
     }
 
     fn run(&mut self, item: &Literal, span: Span) -> Option<Trigger> {
@@ -226,65 +241,6 @@ impl Pass<'_> {
         let finding = Diagnostic::error(Code::FC0227, message, place, label);
         self.found.push(finding.help(help));
         None
-    }
-
-    /// `options={"reset_at": {"cron": ..., "timezone": ...}}`.
-    fn reset(&mut self, decorator: &Decorator) -> Option<Reset> {
-        let given = argument(decorator, "options")?;
-        let Literal::Dict(options) = &given.value.value else {
-            return None;
-        };
-        let span = given.value.span;
-        self.members("`options`", options, &["reset_at"], span);
-        let members = match options.get("reset_at") {
-            None | Some(Literal::None) => return None,
-            Some(Literal::Dict(members)) => members,
-            Some(_) => return self.no_reset("`reset_at` is no dictionary", span),
-        };
-        self.members("`reset_at`", members, &["cron", "timezone"], span);
-        let timezone = match members.get("timezone") {
-            None | Some(Literal::None) => None,
-            Some(Literal::Str(name)) if is_timezone(name) => Some(name.clone()),
-            Some(_) => return self.no_reset("`timezone` of `reset_at` is no time zone", span),
-        };
-        let Some(Literal::Str(cron)) = members.get("cron") else {
-            return self.no_reset("`reset_at` has no `cron`", span);
-        };
-        match cron::convert(cron) {
-            Ok(cron) => Some(Reset { cron, timezone }),
-            Err(wrong) => {
-                let message = format!("invalid cron expression `{}`", cron.escape_debug());
-                let place = entry(self.tree, span, cron);
-                let finding = Diagnostic::error(Code::FC0214, message, place, wrong);
-                self.found.push(finding.help("write minute, hour, day of month, month and day of week, as in `\"cron\": \"30 6 * * MON-FRI\"`"));
-                None
-            }
-        }
-    }
-
-    fn no_reset(&mut self, message: &str, span: Span) -> Option<Reset> {
-        let finding = Diagnostic::error(Code::FC0227, message, span, "in these options");
-        let help = "write `options={\"reset_at\": {\"cron\": \"0 6 * * *\", \"timezone\": \"Europe/Berlin\"}}`";
-        self.found.push(finding.help(help));
-        None
-    }
-
-    fn members(
-        &mut self,
-        of: &str,
-        members: &IndexMap<String, Literal>,
-        known: &[&str],
-        span: Span,
-    ) {
-        for name in members
-            .keys()
-            .filter(|name| !known.contains(&name.as_str()))
-        {
-            let (message, label, help) = unknown(of, name, known);
-            let place = entry(self.tree, span, name);
-            let finding = Diagnostic::error(Code::FC0227, message, place, label);
-            self.found.push(finding.help(help));
-        }
     }
 
     /// Nobody is there to give a value to a parameter that no event brings.
@@ -313,6 +269,14 @@ impl Pass<'_> {
             };
             self.found.push(finding.help(help));
         }
+    }
+}
+
+/// What stands in the source for the event or the flow, as far as its name goes.
+fn written_name(trigger: &Trigger) -> &str {
+    match trigger {
+        Trigger::Event { name, .. } => name.as_written(),
+        Trigger::Run { flow, .. } => flow,
     }
 }
 

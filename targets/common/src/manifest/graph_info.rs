@@ -3,7 +3,7 @@
 //! Built as `FlowGraph.output_steps` and `FlowSpec._set_constants` build it (`metaflow/graph.py`, `metaflow/flowspec.py`, compared with a run of 2.19.39), down to the order of keys.
 //! One member differs: `source_file` is the path below the root of the source tree, since an absolute one would tie the package to a machine.
 
-use flowc_core::ir::flow::{CaseKey, Literal};
+use flowc_core::ir::flow::{CaseKey, Literal, NAMESPACED};
 use flowc_core::ir::plan::{DecoratorInfo, Plan, PlanStep, StepId, StepKind};
 use serde_json::{Map, Value, json};
 
@@ -187,7 +187,11 @@ fn decorators(written: &[DecoratorInfo]) -> Value {
             attributes.insert((*name).to_owned(), default.to_value());
         }
         for (name, value) in &decorator.arguments {
-            attributes.insert(name.clone(), plain(value));
+            let value = match &*decorator.name {
+                "trigger" if name != "options" => event(value),
+                _ => plain(value),
+            };
+            attributes.insert(name.clone(), value);
         }
         json!({
             "name": decorator.name,
@@ -210,6 +214,52 @@ fn plain(value: &Literal) -> Value {
             .collect(),
         Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) | Literal::Str(_) => to_json(value),
     }
+}
+
+/// An event of `@trigger`, or several: Metaflow replaces its mappings by a dictionary, and shows a function by its text.
+fn event(value: &Literal) -> Value {
+    match value {
+        Literal::List(items) => items.iter().map(event).collect(),
+        Literal::Dict(members) => {
+            if let Some(Literal::Str(name)) = members.get(NAMESPACED) {
+                return Value::from(format!("{NAMESPACED}({})", json!(name)));
+            }
+            let mut shown = Map::new();
+            for (name, member) in members {
+                shown.insert(name.clone(), event(member));
+            }
+            let mappings = members
+                .get("parameters")
+                .map_or_else(|| json!({}), mappings);
+            shown.insert("parameters".to_owned(), mappings);
+            Value::Object(shown)
+        }
+        Literal::None
+        | Literal::Bool(_)
+        | Literal::Int(_)
+        | Literal::Float(_)
+        | Literal::Str(_) => plain(value),
+    }
+}
+
+/// Fields by parameter, from any of the forms in which they are written.
+fn mappings(value: &Literal) -> Value {
+    let Literal::List(items) = value else {
+        return plain(value);
+    };
+    let pairs = items.iter().filter_map(|item| match item {
+        Literal::Str(both) => Some((both.clone(), Value::from(&**both))),
+        Literal::List(pair) => match &pair[..] {
+            [Literal::Str(parameter), field] => Some((parameter.clone(), plain(field))),
+            _ => None,
+        },
+        Literal::None
+        | Literal::Bool(_)
+        | Literal::Int(_)
+        | Literal::Float(_)
+        | Literal::Dict(_) => None,
+    });
+    Value::Object(pairs.collect())
 }
 
 /// A default of Metaflow's.
@@ -332,5 +382,41 @@ fn defaults(decorator: &str) -> &'static [(&'static str, Preset)] {
         "trigger" => &[("event", NONE), ("events", List), ("options", Dictionary)],
         "trigger_on_finish" => &[("flow", NONE), ("flows", List), ("options", Dictionary)],
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{plan, source};
+
+    #[test]
+    fn events_are_shown_as_metaflow_makes_them() {
+        let plan = plan(&source(
+            "@trigger(events=['a', {'name': namespaced_event_name('b'), 'parameters': [('x', 'f'), 'y']}, {'name': 'c'}])
+class F(FlowSpec):
+    x = Parameter('x', default=1)
+    y = Parameter('y', default=1)
+    @step
+    def start(self):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+",
+        ));
+        let shown = &graph_info(&plan)["decorators"][0]["attributes"];
+        assert_eq!(
+            *shown,
+            json!({
+                "event": "None",
+                "events": [
+                    "a",
+                    {"name": "namespaced_event_name(\"b\")", "parameters": {"x": "f", "y": "y"}},
+                    {"name": "c", "parameters": {}},
+                ],
+                "options": {},
+            })
+        );
     }
 }
