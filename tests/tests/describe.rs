@@ -322,7 +322,7 @@ def pick(context=None):
     let text = said(&run(folder.path(), &["check", "function.py"]));
     // Said once, and nothing of the decorator without that argument.
     assert_eq!(text.matches("error[").count(), 1, "{text}");
-    for said in ["FC0012", "function.py:7", "the function pick", "Config"] {
+    for said in ["FC0012", "function.py:6", "<function pick>", "Config"] {
         assert!(text.contains(said), "{text}");
     }
 }

@@ -178,10 +178,10 @@ def _value(value):
     try:
         return {"value": _literal(value)}
     except (TypeError, ValueError):
-        if callable(value):
-            # Its `repr` has its address, which is another one each time.
-            return {"shown": "the function %s" % getattr(value, "__name__", "of a class")}
-        return {"shown": repr(value)[:200]}
+        import re
+
+        # Functions and objects show their addresses, which are others each time.
+        return {"shown": re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))[:200]}
 
 
 def _literal(value):

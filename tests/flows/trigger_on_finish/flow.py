@@ -8,7 +8,7 @@ def day_of(started, otherwise):
     return started.run.data.day if started else otherwise
 
 
-@trigger_on_finish(flow="TriggerFlow")
+@trigger_on_finish(flow="PricesFlow")
 class TriggerOnFinishFlow(FlowSpec):
     otherwise = Parameter("otherwise", default="no day")
 
