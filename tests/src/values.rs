@@ -107,3 +107,17 @@ pub fn given(values: &[Value]) -> Vec<String> {
     };
     values.iter().enumerate().flat_map(word).collect()
 }
+
+/// An event of `@trigger` for [`flow`]: its fields bring the values.
+pub fn event(name: &str, values: &[Value]) -> String {
+    let fields = (0..values.len()).map(|place| format!("'p{place}': 'f{place}'"));
+    let fields: Vec<_> = fields.collect();
+    let fields = fields.join(", ");
+    format!("{{'name': '{name}', 'parameters': {{{fields}}}}}")
+}
+
+/// The event's fields.
+pub fn fields(values: &[Value]) -> Value {
+    let field = |(place, value): (usize, &Value)| (format!("f{place}"), value.clone());
+    values.iter().enumerate().map(field).collect()
+}

@@ -15,7 +15,7 @@ use crate::manifest::{
     WorkflowSpec,
 };
 use crate::step::{COUNT_FILE, NEXT_FILE, chooses};
-use crate::{Argo, exit, graph, names, pod, rbac, text};
+use crate::{Argo, exit, graph, names, pod, rbac, sensor, text};
 
 /// A Workflow holds an uncompressed copy of its template and must fit `MAX_WORKFLOW_SIZE`, 1 MiB (persist/sqldb, packer).
 const TEMPLATE_MAX: usize = 1_048_576;
@@ -79,10 +79,32 @@ pub(crate) fn documents(
         let cron = value(&object(plan, options, "CronWorkflow", Spec { spec }));
         files.push(("cron-workflow.yaml", vec![cron]));
     }
+    if let Some(triggers) = &plan.triggers {
+        files.push(("sensor.yaml", sensor::objects(plan, triggers, options)));
+    }
+    let mut accounts = Vec::new();
     if options.profile.argo.service_account.is_none() {
         let metadata = metadata(plan, options);
-        let objects = rbac::objects(&names::service_account(plan), &metadata);
-        files.push(("rbac.yaml", objects.to_vec()));
+        let rules = rbac::executor();
+        accounts.extend(rbac::objects(
+            &names::service_account(plan),
+            &metadata,
+            &rules,
+        ));
+    }
+    if let Some(triggers) = &plan.triggers
+        && options.profile.argo.event_service_account.is_none()
+    {
+        let metadata = metadata(plan, options);
+        let rules = rbac::events(sensor::watches(triggers));
+        accounts.extend(rbac::objects(
+            &names::events_account(plan),
+            &metadata,
+            &rules,
+        ));
+    }
+    if !accounts.is_empty() {
+        files.push(("rbac.yaml", accounts));
     }
     (files, found)
 }
@@ -125,7 +147,7 @@ fn object<T>(plan: &Plan, options: &Options, kind: &'static str, content: T) -> 
 }
 
 /// What all our objects carry.
-fn metadata(plan: &Plan, options: &Options) -> Metadata {
+pub(crate) fn metadata(plan: &Plan, options: &Options) -> Metadata {
     let mut labels = IndexMap::from([(
         "app.kubernetes.io/managed-by".to_owned(),
         "flowc".to_owned(),
@@ -139,7 +161,7 @@ fn metadata(plan: &Plan, options: &Options) -> Metadata {
 }
 
 /// What Workflows and pods carry too.
-fn run_labels(plan: &Plan, options: &Options) -> IndexMap<String, String> {
+pub(crate) fn run_labels(plan: &Plan, options: &Options) -> IndexMap<String, String> {
     let mut labels = IndexMap::from([("flowc.dev/flow".to_owned(), names::label(&plan.flow))]);
     if let Some(project) = &plan.project {
         labels.insert("flowc.dev/project".to_owned(), names::label(&project.name));
@@ -168,6 +190,11 @@ fn workflow(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Workflow
     if let Some(start) = start {
         // Containers stand in the order of the steps, and the start step is the first.
         start.env.extend(plan.parameters.iter().map(variable));
+        let triggers = plan
+            .triggers
+            .iter()
+            .flat_map(|triggers| 0..triggers.on.len());
+        start.env.extend(triggers.map(started_by));
     }
     templates.extend(exit::templates(plan, options));
     WorkflowSpec {
@@ -201,9 +228,12 @@ fn arguments(plan: &Plan, found: &mut Diagnostics) -> Arguments {
         ..Parameter::default()
     };
     let mut parameters = vec![reserved];
+    parameters.extend(plan.triggers.iter().flat_map(sensor::parameters));
     for parameter in &plan.parameters {
         // Argo: `[-a-zA-Z0-9_]+` (workflow/validate, `paramOrArtifactNameRegex`).
-        if !legal(&parameter.name) || parameter.name == RUN_PARAMETER {
+        let is_ours =
+            parameter.name == RUN_PARAMETER || parameter.name.starts_with(sensor::PARAMETER_PREFIX);
+        if !legal(&parameter.name) || is_ours {
             let message = format!(
                 "argo cannot represent a parameter called `{}`",
                 parameter.name
@@ -239,11 +269,20 @@ fn arguments(plan: &Plan, found: &mut Diagnostics) -> Arguments {
 fn variable(parameter: &PlanParameter) -> Variable {
     Variable {
         name: format!("{}{}", environment::PARAMETER_PREFIX, parameter.name),
-        value: format!(
-            "{{{{=toBase64(workflow.parameters['{}'])}}}}",
-            parameter.name
-        ),
+        value: in_base64(&parameter.name),
     }
+}
+
+/// What started the run, by the trigger's place in the plan.
+fn started_by(place: usize) -> Variable {
+    Variable {
+        name: format!("{}{place}", environment::TRIGGER_PREFIX),
+        value: in_base64(&format!("{}{place}", sensor::PARAMETER_PREFIX)),
+    }
+}
+
+fn in_base64(parameter: &str) -> String {
+    format!("{{{{=toBase64(workflow.parameters['{parameter}'])}}}}")
 }
 
 /// What all steps share. Argo merges it into every template, by name within lists.
@@ -282,16 +321,7 @@ fn defaults(plan: &Plan, options: &Options, found: &mut Diagnostics) -> Template
         }
     }
     let mounts = vec![json!({"name": "flowc", "mountPath": "/flowc"})];
-    // What restricted namespaces ask of every container; the user is the image's business unless the profile says otherwise.
-    let mut security_context = json!({
-        "allowPrivilegeEscalation": false,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    });
-    if let Some(user) = profile.run_as_user {
-        security_context["runAsNonRoot"] = json!(true);
-        security_context["runAsUser"] = json!(user);
-    }
+    let security_context = pod::security_context(profile.run_as_user);
     Template {
         volumes: vec![json!({"name": "flowc", "emptyDir": {}})],
         init_containers: vec![Container {

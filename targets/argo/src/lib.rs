@@ -13,6 +13,7 @@
 //! | parameter | a workflow argument that holds JSON; only the start step sees it, as base64 |
 //! | schedule | a `CronWorkflow` |
 //! | exit hook | `onExit`: one container that calls all functions |
+//! | `@trigger`, `@trigger_on_finish` | a `Sensor` of Argo Events; for runs an `EventSource` that watches Workflows too |
 //!
 //! The only values that pass from task to task are the index path `p`, the `count` of a foreach and the name of the `next` step
 //! behind a switch.
@@ -30,6 +31,7 @@ mod manifest;
 mod names;
 mod pod;
 mod rbac;
+mod sensor;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -53,6 +55,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     gang: false,
     schedule: true,
     exit_hooks: true,
+    trigger: true,
+    trigger_on_finish: true,
+    several_triggers: true,
     gpu: true,
     disk: true,
     shared_memory: true,

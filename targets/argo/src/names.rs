@@ -165,6 +165,20 @@ pub(crate) fn service_account(plan: &Plan) -> String {
     format!("flowc-{}", template_name(plan))
 }
 
+/// Name of the service account by which Argo Events starts the flow.
+pub(crate) fn events_account(plan: &Plan) -> String {
+    format!("{}-events", service_account(plan))
+}
+
+/// An object's name as a DNS label: hyphens for dots, and a digest so that no two names become one.
+pub(crate) fn without_dots(name: &str) -> String {
+    if !name.contains('.') {
+        return name.to_owned();
+    }
+    let digest = &sha256_hex(name.as_bytes())[..8];
+    format!("{}-{digest}", name.replace('.', "-"))
+}
+
 /// A text as a label's value.
 pub(crate) fn label(text: &str) -> String {
     LABEL.legal(text)

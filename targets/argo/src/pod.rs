@@ -22,6 +22,20 @@ const USUAL: Wanted = Wanted {
     shared_memory_mib: None,
 };
 
+/// What restricted namespaces ask of every container; the user is the image's business unless the profile says otherwise.
+pub(crate) fn security_context(run_as_user: Option<u32>) -> Value {
+    let mut context = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    if let Some(user) = run_as_user {
+        context["runAsNonRoot"] = json!(true);
+        context["runAsUser"] = json!(user);
+    }
+    context
+}
+
 /// Resources for the template's defaults.
 pub(crate) fn usual_resources() -> Resources {
     resources(&USUAL, &Pod::default())

@@ -19,6 +19,7 @@ use crate::emit::documents;
 mod exit;
 mod play;
 mod pods;
+mod sensor;
 mod switches;
 
 fn one_step(decorator: &str) -> Plan {

@@ -10,9 +10,9 @@ import datetime
 import json
 import uuid
 
-import moto.events.models as models
 import moto.stepfunctions.parser.backend.execution as executions
 import moto.stepfunctions.parser.models as parser_models
+from moto.events import models
 
 import machines
 import settings

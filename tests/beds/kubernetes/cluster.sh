@@ -171,9 +171,9 @@ start_argo() {
   local programs_of_argo=$1 crds=$2 namespace=${3:-argo} root
   if alive argo; then return; fi
   # Under load the first attempt may time out.
-  wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds"
+  wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds" -f "$here/../argo/events.yaml"
   # The API server takes some seconds to serve what it has just been told of.
-  wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows,workflowtaskresults
+  wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows,workflowtaskresults,sensors,eventsources
   root=$(mktemp -d --tmpdir="$bed" argoexec.XXXXXX)
   mkdir -m 0755 "$root/bin" "$root/etc"
   mkdir -m 1777 "$root/tmp"
@@ -188,6 +188,8 @@ start_argo() {
   start argo env KUBECONFIG="$kubeconfig" LEADER_ELECTION_DISABLE=true DEFAULT_REQUEUE_TIME=1s \
     "$programs_of_argo/workflow-controller" --namespaced --namespace "$namespace" \
     --executor-image docker.io/flowc/argoexec:test --executor-image-pull-policy Never
+  start events env KUBECONFIG="$kubeconfig" PATH="$programs:$PATH" PYTHONDONTWRITEBYTECODE=1 \
+    python3 "$here/../argo/standin" --namespace "$namespace" --wait-image none --only-events
 }
 
 # Our own program in its place, where Argo's are not to be had. It reads counts by kubectl.
@@ -195,8 +197,8 @@ start_standin() {
   local crds=$1 namespace=${2:-argo}
   if alive argo; then return; fi
   # Under load the first attempt may time out.
-  wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds"
-  wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows
+  wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds" -f "$here/../argo/events.yaml"
+  wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows,sensors,eventsources
   namespace "$namespace"
   start argo env KUBECONFIG="$kubeconfig" PATH="$programs:$PATH" PYTHONDONTWRITEBYTECODE=1 \
     python3 "$here/../argo/standin" --namespace "$namespace" --wait-image docker.io/flowc/step:test

@@ -20,6 +20,7 @@ mod parameters;
 mod pods;
 mod runs;
 mod schedule;
+mod triggers;
 mod world;
 
 fn main() {
@@ -28,6 +29,7 @@ fn main() {
         choices::TESTS,
         faults::TESTS,
         schedule::TESTS,
+        triggers::TESTS,
         ends::TESTS,
         parameters::TESTS,
         pods::TESTS,

@@ -59,7 +59,7 @@ impl World {
             .split_once("(FlowSpec)")
             .and_then(|(head, rest)| Some((head.rsplit_once("class ")?.1, rest)))
             .unwrap();
-        let names = "FlowSpec, Parameter, JSONType, step, retry, timeout, catch, exit_hook, kubernetes, resources, schedule, project, current";
+        let names = "FlowSpec, Parameter, JSONType, step, retry, timeout, catch, exit_hook, kubernetes, resources, schedule, project, trigger, trigger_on_finish, current";
         let text = format!(
             "import os, signal, sys, time\nfrom metaflow import {names}\n\n{flow}\n\nif __name__ == '__main__':\n    {class}()\n"
         );

@@ -9,7 +9,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
-    Preconditions, PropagationPolicy, ValidationDirective,
+    Preconditions, ValidationDirective,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::Request;
@@ -142,7 +142,7 @@ impl Cluster {
         self.error(error, "patch", &manifest.kind.resource(), &manifest.name)
     }
 
-    /// Deletes the very object that was looked at; Workflows that a schedule started stay.
+    /// Deletes the very object that was looked at.
     pub(super) async fn delete(
         &self,
         kind: Kind,
@@ -150,7 +150,7 @@ impl Cluster {
         uid: Option<&str>,
     ) -> Result<(), DeployError> {
         let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Orphan),
+            propagation_policy: Some(kind.propagation()),
             preconditions: uid.map(|uid| Preconditions {
                 uid: Some(uid.to_owned()),
                 ..Preconditions::default()

@@ -97,10 +97,18 @@ impl Doing<'_> {
         }
         // The whole path is unknown if no custom resource definition made it.
         if name.is_empty() && self.resource.ends_with(".argoproj.io") {
+            let is_of_events = ["sensors.", "eventsources."]
+                .iter()
+                .any(|start| self.resource.starts_with(start));
+            let program = if is_of_events {
+                "Argo Events 1.9"
+            } else {
+                "Argo Workflows 3.6"
+            };
             return DeployError::Missing {
                 object: format!("the resource {}", self.resource),
                 help: format!(
-                    "install Argo Workflows 3.6 or newer in the cluster at {}, or choose another context",
+                    "install {program} or newer in the cluster at {}, or choose another context",
                     self.endpoint
                 ),
             };

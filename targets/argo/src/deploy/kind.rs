@@ -1,6 +1,6 @@
 //! The kinds of objects that we read and write.
 
-use kube::api::ApiResource;
+use kube::api::{ApiResource, PropagationPolicy};
 
 /// A kind that a bundle may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,17 +10,21 @@ pub(super) enum Kind {
     RoleBinding,
     WorkflowTemplate,
     CronWorkflow,
+    EventSource,
+    Sensor,
 }
 
 impl Kind {
     /// In the order in which they are applied: what a new version needs comes first, what starts it by itself comes last.
     /// A run keeps the template that it started with, so at any point in between either the old or the new one runs.
-    pub(super) const ALL: [Kind; 5] = [
+    pub(super) const ALL: [Kind; 7] = [
         Kind::ServiceAccount,
         Kind::Role,
         Kind::RoleBinding,
         Kind::WorkflowTemplate,
         Kind::CronWorkflow,
+        Kind::EventSource,
+        Kind::Sensor,
     ];
 
     pub(super) fn parse(api_version: &str, kind: &str) -> Option<Self> {
@@ -37,6 +41,8 @@ impl Kind {
             Kind::RoleBinding => resource(RBAC, "v1", "RoleBinding", "rolebindings"),
             Kind::WorkflowTemplate => argo("WorkflowTemplate", "workflowtemplates"),
             Kind::CronWorkflow => argo("CronWorkflow", "cronworkflows"),
+            Kind::EventSource => argo("EventSource", "eventsources"),
+            Kind::Sensor => argo("Sensor", "sensors"),
         }
     }
 
@@ -47,6 +53,8 @@ impl Kind {
             Kind::RoleBinding => "RoleBinding",
             Kind::WorkflowTemplate => "WorkflowTemplate",
             Kind::CronWorkflow => "CronWorkflow",
+            Kind::EventSource => "EventSource",
+            Kind::Sensor => "Sensor",
         }
     }
 
@@ -54,7 +62,22 @@ impl Kind {
     pub(super) fn serves_pods(self) -> bool {
         match self {
             Kind::ServiceAccount | Kind::Role | Kind::RoleBinding => true,
-            Kind::WorkflowTemplate | Kind::CronWorkflow => false,
+            Kind::WorkflowTemplate | Kind::CronWorkflow | Kind::EventSource | Kind::Sensor => false,
+        }
+    }
+
+    /// Whether it is of Argo Events, which need not be there.
+    pub(super) fn is_of_events(self) -> bool {
+        matches!(self, Kind::EventSource | Kind::Sensor)
+    }
+
+    /// What happens to what an object owns when it goes: Workflows that a schedule started stay; the pods by which
+    /// Argo Events does its work go too.
+    pub(super) fn propagation(self) -> PropagationPolicy {
+        if self.is_of_events() {
+            PropagationPolicy::Background
+        } else {
+            PropagationPolicy::Orphan
         }
     }
 }

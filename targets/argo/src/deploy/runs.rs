@@ -13,10 +13,8 @@ use super::troubles;
 use crate::emit::PARAMETER_MAX;
 use crate::emit::RUN_PARAMETER;
 use crate::manifest::API;
+use crate::sensor::TEMPLATE_KEY;
 use crate::{names, text};
-
-/// Label by which Argo's own programs find the runs of a template.
-const TEMPLATE_KEY: &str = "workflows.argoproj.io/workflow-template";
 
 /// Label by which the schedule's controller finds its runs.
 const CRON_KEY: &str = "workflows.argoproj.io/cron-workflow";

@@ -246,6 +246,14 @@ pub struct ArgoProfile {
     pub node_selector: IndexMap<String, Setting<String>>,
     /// Pods of one run that exist at a time; no limit if absent.
     pub parallelism: Option<u32>,
+    /// Argo Events: name of the `EventBus` over which events come.
+    pub event_bus: Setting<String>,
+    /// Name of the `EventSource` that takes the events of `@trigger`.
+    pub event_source: Setting<String>,
+    /// What that `EventSource` calls them.
+    pub event_name: Setting<String>,
+    /// Service account of the pods that start runs. One per flow, described in `rbac.yaml`, if absent.
+    pub event_service_account: Option<Setting<String>>,
 }
 
 impl Default for ArgoProfile {
@@ -259,6 +267,10 @@ impl Default for ArgoProfile {
             secrets: Vec::new(),
             node_selector: IndexMap::new(),
             parallelism: None,
+            event_bus: "default".into(),
+            event_source: "argo-events-webhook".into(),
+            event_name: "metaflow-event".into(),
+            event_service_account: None,
         }
     }
 }

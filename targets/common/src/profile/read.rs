@@ -199,6 +199,10 @@ impl Reader {
                 "secrets",
                 "node_selector",
                 "parallelism",
+                "event_bus",
+                "event_source",
+                "event_name",
+                "event_service_account",
             ],
         );
         let default = ArgoProfile::default();
@@ -213,6 +217,20 @@ impl Reader {
             secrets: self.strings(table, "secrets", rules::DNS_SUBDOMAIN),
             node_selector: self.map(table, "node_selector", rules::LABEL_KEY, rules::LABEL_VALUE),
             parallelism: self.integer(table, "parallelism", 1..100_001),
+            event_bus: self
+                .string(table, "event_bus", rules::DNS_SUBDOMAIN)
+                .unwrap_or(default.event_bus),
+            event_source: self
+                .string(table, "event_source", rules::DNS_SUBDOMAIN)
+                .unwrap_or(default.event_source),
+            event_name: self
+                .string(table, "event_name", rules::EVENT_NAME)
+                .unwrap_or(default.event_name),
+            event_service_account: self.string(
+                table,
+                "event_service_account",
+                rules::DNS_SUBDOMAIN,
+            ),
         }
     }
 

@@ -122,6 +122,12 @@ pub(super) const DNS_LABEL: Rule = Rule {
     holds: |text| text.len() <= 63 && is_dns_label(text),
 };
 
+// A key of the event source's map, which becomes part of a NATS subject: neither dots nor wildcards.
+pub(super) const EVENT_NAME: Rule = Rule {
+    expected: "letters, digits, `_` and `-`, at most 63",
+    holds: |text| (1..=63).contains(&text.len()) && text.chars().all(|c| is_word(c) || c == '-'),
+};
+
 pub(super) const DNS_SUBDOMAIN: Rule = Rule {
     expected: "a Kubernetes name: lower-case letters, digits, `-` and `.`, at most 253",
     holds: |text| text.len() <= 253 && text.split('.').all(is_dns_label),

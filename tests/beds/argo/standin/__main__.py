@@ -7,6 +7,7 @@ refused by name (subset.py), so a run that it makes succeed is one that was unde
 
 What it does not do as Argo: no executor container beside every task (only beside those that report a count, see pods.py);
 a stopped task's pod is deleted instead of being signalled; a CronWorkflow ticks when its annotation flowc-bed/tick changes.
+It stands in for Argo Events too (events.py).
 """
 
 import argparse
@@ -16,6 +17,7 @@ import traceback
 
 from api import Api, ApiError
 from controller import Controller
+from events import Events
 
 
 def main():
@@ -24,8 +26,10 @@ def main():
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--wait-image", required=True, help="an image with python3, for the container that reads counts")
     parser.add_argument("--interval", type=float, default=0.3, help="seconds between two looks at the cluster")
+    parser.add_argument("--only-events", action="store_true", help="stand in for Argo Events, beside Argo's own controller")
     options = parser.parse_args()
-    controller = Controller(Api(options.namespace), options.wait_image)
+    api = Api(options.namespace)
+    controller = Events(api) if options.only_events else Controller(api, options.wait_image)
     while True:
         try:
             controller.look()

@@ -41,10 +41,12 @@ class Api:
                 pair.flush()
                 self.tls.load_cert_chain(pair.name)
 
-    def request(self, method, path, body=None, kind="application/json"):
-        """The answer as an object."""
+    def request(self, method, path, body=None, kind="application/json", user=None):
+        """The answer as an object; as another user if one is named."""
         data = None if body is None else json.dumps(body).encode()
         headers = dict(self.headers, **({"Content-Type": kind} if data else {}))
+        if user is not None:
+            headers["Impersonate-User"] = user
         for fresh in (False, True):
             if self.connection is None or fresh:
                 self.connection = http.client.HTTPSConnection(*self.address, context=self.tls, timeout=60)
@@ -76,9 +78,9 @@ class Api:
             path += "?" + urllib.parse.urlencode({"labelSelector": labels})
         return path
 
-    def list(self, plural, labels):
+    def list(self, plural, labels, user=None):
         """All objects with these labels."""
-        return self.request("GET", self.path(plural, labels=labels))["items"]
+        return self.request("GET", self.path(plural, labels=labels), user=user)["items"]
 
     def get(self, plural, name):
         """The object, or None."""

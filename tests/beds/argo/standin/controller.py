@@ -1,6 +1,7 @@
 """What is done at each look at the cluster."""
 
 from cron import Cron
+from events import Events
 from graph import Graph, parameters
 from nodes import BAD, DONE, Nodes, now
 from pods import Pods
@@ -15,11 +16,12 @@ class Controller:
 
     def __init__(self, api, wait_image):
         self.api, self.wait_image = api, wait_image
-        self.cron = Cron(api)
+        self.cron, self.events = Cron(api), Events(api)
 
     def look(self):
         """Everything that has not ended goes one step on; what is known is in the cluster alone."""
         self.cron.look()
+        self.events.look()
         workflows = self.api.list("workflows", RUNNING)
         if not workflows:
             return

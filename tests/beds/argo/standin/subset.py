@@ -56,6 +56,38 @@ CRON_SPEC = {
     "workflowSpec": {"workflowTemplateRef": {"name": ANY}},
 }
 
+EVENTS_POD = {"serviceAccountName": ANY, "container": {"resources": ANY, "securityContext": ANY}}
+EVENT_SOURCE_SPEC = {"eventBusName": ANY, "template": EVENTS_POD, "resource": ANY, "webhook": ANY}
+RESOURCE_SPEC = {
+    "namespace": ANY, "group": ANY, "version": ANY, "resource": ANY, "eventTypes": ANY,
+    "filter": {
+        "labels": [{"key": ANY, "operation": ANY, "value": ANY}],
+        "fields": [{"key": ANY, "operation": ANY, "value": ANY}],
+    },
+}
+SENSOR_SPEC = {
+    "eventBusName": ANY,
+    "template": EVENTS_POD,
+    "dependencies": [{
+        "name": ANY, "eventSourceName": ANY, "eventName": ANY,
+        "filters": {"data": [{"path": ANY, "type": ANY, "comparator": ANY, "value": ANY}]},
+    }],
+    "triggers": [{
+        "template": {
+            "name": ANY, "conditions": ANY, "conditionsReset": [{"byTime": {"cron": ANY, "timezone": ANY}}],
+            "k8s": {
+                "operation": ANY,
+                "source": {"resource": ANY},
+                "parameters": [{
+                    "src": {"dependencyName": ANY, "dataKey": ANY, "dataTemplate": ANY},
+                    "dest": ANY,
+                }],
+            },
+        },
+        "retryStrategy": {"steps": ANY, "duration": ANY, "factor": ANY},
+    }],
+}
+
 RETRY = re.compile(r"lastRetry\.status == 'Error' \|\| asInt\(lastRetry\.exitCode\) in \[(\d+(?:,\d+)*)\]")
 DEPENDS = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*)\.(Succeeded|Skipped)")
 WHEN = re.compile(r"'\{\{tasks\.[-\w]+\.outputs\.parameters\.next\}\}' == '\w+'")
