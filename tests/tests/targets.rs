@@ -171,6 +171,25 @@ fn constructs_that_a_target_cannot_do() {
     }
 }
 
+/// Rules of EventBridge cannot wait; nor has their `detail-type` room for any name.
+#[test]
+fn triggers_that_a_target_cannot_do() {
+    let several = "from metaflow import FlowSpec, step, trigger\n\n\n@trigger(events=[\"one\",\n    \"two\"])\n";
+    let long = several
+        .replace("\"two\"", "")
+        .replace("one", &"x".repeat(129));
+    let body = "class F(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n";
+    let flows = [(several, "FC0301 flow.py:5"), (&long, "FC0308 flow.py:4")];
+    for (head, expected) in flows {
+        let flow = format!("{head}{body}");
+        refused(&flow, "", &["--target", "step-functions"], &[expected]);
+        for target in ["airflow", "argo"] {
+            let found = check(&flow, "", &["--target", target]);
+            assert_eq!((found.findings.len(), found.code), (0, Some(0)), "{target}");
+        }
+    }
+}
+
 #[test]
 fn attributes_that_a_target_cannot_do() {
     refused(
