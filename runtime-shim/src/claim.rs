@@ -162,7 +162,7 @@ impl Claim<'_> {
             inputs,
             spool: spool.path(),
             unverified: Unverified::default(),
-            elsewhere: Elsewhere::new(store, &triggers),
+            elsewhere: Elsewhere::new(request.elsewhere.as_ref().unwrap_or(store), &triggers),
             vault: &request.vault,
             hidden: &self.attempt.hidden,
         };

@@ -130,6 +130,7 @@ async fn prepare(
         work,
         parameters: Arc::new(parameters),
         causes: Arc::new(causes),
+        elsewhere: None,
         origin_run: None,
         tags: Arc::new([]),
         username: username(),

@@ -49,6 +49,8 @@ pub struct TaskRequest {
     pub parameters: Arc<Map<String, Value>>,
     /// What started the run; read by the first step only, the others find it in the store.
     pub causes: Arc<Causes>,
+    /// Where the runs are that started this one, if not in the store that it runs in.
+    pub elsewhere: Option<Store>,
     /// The run that is resumed.
     pub origin_run: Option<String>,
     /// Tags of the run, shown by `current.tags`.

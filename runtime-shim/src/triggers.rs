@@ -220,11 +220,22 @@ fn resumed_as(input: &Value) -> Option<String> {
     Some(input.get("flowc_run")?.as_str()?.to_owned())
 }
 
+/// The years 1 to 9999, which Python's `datetime` has, in seconds since the epoch; Metaflow's client makes one of each time.
+const TIMES: std::ops::RangeInclusive<f64> = -62_135_596_800.0..=253_402_300_799.0;
+
 /// A time as seconds since the epoch: a number, or a text as RFC 3339 writes it.
 fn seconds(time: &Value) -> Option<Number> {
     match time {
-        Value::Number(number) => Some(number.clone()),
-        Value::String(text) => rfc3339(text).map(Number::from),
+        Value::Number(number) => {
+            let is_time = number
+                .as_f64()
+                .is_some_and(|number| TIMES.contains(&number));
+            is_time.then(|| number.clone())
+        }
+        Value::String(text) => {
+            let time = rfc3339(text).filter(|time| TIMES.contains(&(*time as f64)))?;
+            Some(time.into())
+        }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -147,6 +147,21 @@ async fn a_run_of_step_functions_is_known_by_its_name_or_its_input() {
 }
 
 #[test]
+fn a_number_that_is_no_time_is_dropped() {
+    for (time, expect) in [
+        (json!(1_700_000_000), Some(Number::from(1_700_000_000))),
+        (json!(0.5), Number::from_f64(0.5)),
+        // Milliseconds.
+        (json!(1_700_000_000_000_i64), None),
+        (json!(1e300), None),
+        (json!(null), None),
+        (json!("soon"), None),
+    ] {
+        assert_eq!(seconds(&time), expect, "{time}");
+    }
+}
+
+#[test]
 fn times_are_read_as_rfc_3339_writes_them() {
     for (text, expect) in [
         ("1970-01-01T00:00:00Z", Some(0)),

@@ -168,6 +168,7 @@ impl Bed {
             work: self.folder.path().join("work"),
             parameters: Arc::new(Map::new()),
             causes: Arc::default(),
+            elsewhere: None,
             origin_run: None,
             vault: Vault::default(),
             tags: Arc::new([]),

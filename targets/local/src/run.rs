@@ -196,6 +196,7 @@ pub async fn run(
             started: triggers,
             ..Causes::default()
         }),
+        elsewhere: None,
         origin_run,
         tags: request.tags.clone().into(),
         namespace: Some(format!("user:{}", request.user)),

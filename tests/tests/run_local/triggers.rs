@@ -138,6 +138,11 @@ fn runs_that_started_one_are_shown_as_by_metaflow() {
     assert_eq!(peer["runs"], serde_json::json!([1, 0]));
 
     let run = std::fs::read_to_string(world.path().join("id")).unwrap();
+    // The one step in a store of its own still reads what those runs left.
+    let mut tested = world.flowc("test");
+    tested.args(["step", "down.py", "end", "--from", &format!("Down/{run}")]);
+    assert_eq!(saw(&output(&mut tested)), peer);
+
     let script = "
 import sys
 from metaflow import Run

@@ -46,6 +46,8 @@ pub(crate) struct Scene {
     task: TaskId,
     /// What is told to user code as the run that is resumed.
     origin: Option<String>,
+    /// Where the past run is, and those that may have started it.
+    elsewhere: Option<Store>,
 }
 
 /// How the task ended.
@@ -71,6 +73,7 @@ impl Scene {
             run: run.to_owned(),
             task,
             origin: None,
+            elsewhere: None,
         })
     }
 
@@ -132,6 +135,7 @@ impl Scene {
             work: self.folder.path().to_owned(),
             parameters: Arc::new(Map::new()),
             causes: Arc::default(),
+            elsewhere: self.elsewhere.clone(),
             origin_run: self.origin.clone(),
             tags: Arc::new([]),
             username: subject.user.clone(),

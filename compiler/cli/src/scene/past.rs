@@ -39,6 +39,7 @@ impl Scene {
         let record = record.context("the run is gone")?;
         let task = place(subject, &name)?;
         let mut scene = Self::new(&name.run, task)?;
+        scene.elsewhere = Some(origin.clone());
         if subject.step == manifest.start {
             // The parameters are those of the run, as for one that is resumed.
             scene.origin = Some(name.run.clone());

@@ -245,6 +245,10 @@ impl Pass<'_> {
 
     /// Nobody is there to give a value to a parameter that no event brings.
     fn required(&mut self, decorator: &Decorator, on: &[Trigger]) {
+        // Then what was meant to bring values has been reported.
+        if on.is_empty() {
+            return;
+        }
         let brings = |name: &String| {
             on.iter().any(|trigger| match trigger {
                 Trigger::Event { parameters, .. } => parameters.contains_key(name),
