@@ -121,6 +121,7 @@ mod tests {
         let plan = plan(&source(
             "@schedule(daily=True)
 @project(name='shop', branch='next')
+@trigger(events=[namespaced_event_name('new'), {'name': 'b', 'parameters': {'alpha': 'x'}}], options={'reset_at': {'cron': '0 6 * * *'}})
 class F(FlowSpec):
     alpha = Parameter('alpha', default=0.5)
     @environment(vars={'TOKEN': 'hush'})
@@ -146,6 +147,14 @@ class F(FlowSpec):
             view["parameters"],
             json!([{"name": "alpha", "type": "float", "default": 0.5, "required": false}])
         );
+        assert_eq!(
+            view["triggers"],
+            json!([
+                {"type": "event", "name": "mfns.shop.test.next.new"},
+                {"type": "event", "name": "b", "parameters": {"alpha": "x"}},
+            ])
+        );
+        assert_eq!(view["trigger_reset"], json!({"cron": "0 6 * * *"}));
         let start = &view["steps"][0];
         assert_eq!(start["environment"], json!(["TOKEN"]));
         assert_eq!(start["secrets"], json!(["db", "inline.i"]));
