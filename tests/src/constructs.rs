@@ -158,6 +158,14 @@ pub const CONSTRUCTS: &[Construct] = &[
         resume_from: "join",
     },
     Construct {
+        name: "exit_hook",
+        shelf: "tests/flows",
+        class: "ExitHookFlow",
+        what: "`@exit_hook`: functions of which one fails",
+        arguments: &[],
+        resume_from: "end",
+    },
+    Construct {
         name: "refine",
         shelf: "examples",
         class: "RefineFlow",

@@ -121,6 +121,13 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
         let help = "remove it: let the target's own notifications report how runs end, and do what belongs to the flow in its end step";
         pass.construct("`@exit_hook`", hook.span, help);
     }
+    for options in plan.exit_hooks.iter().filter_map(|hook| hook.options) {
+        if can.exit_hooks {
+            let help =
+                "remove them: one container calls all functions, with the image of the start step";
+            pass.attribute("`options` of `@exit_hook`", options, help);
+        }
+    }
     for parameter in &plan.parameters {
         if parameter.computed_default.is_some() && !can.computed_defaults {
             let what = format!("the computed default of parameter `{}`", parameter.name);
@@ -367,6 +374,21 @@ mod tests {
             ..Capabilities::NONE
         };
         check_source(&source, can, &[]);
+    }
+
+    #[test]
+    fn options_of_an_exit_hook_are_refused() {
+        let can = Capabilities {
+            exit_hooks: true,
+            ..Capabilities::NONE
+        };
+        let hook = |options: &str| {
+            let hook = format!("exit_hook(on_error=['tell'], options={options})");
+            format!("@{hook}\n{}", one_step(""))
+        };
+        let image = "{'image': 'own:1'}";
+        check_source(&hook(image), can, &[(Code::FC0302, image)]);
+        check_source(&hook("{}"), can, &[]);
     }
 
     #[test]

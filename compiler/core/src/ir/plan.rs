@@ -71,6 +71,8 @@ pub struct ExitHook {
     pub on_success: Vec<String>,
     /// Called otherwise.
     pub on_error: Vec<String>,
+    /// Where `options` stand, if there are any; Metaflow's own deployment to Argo reads an image there.
+    pub options: Option<Span>,
     /// The decorator.
     pub span: Span,
 }

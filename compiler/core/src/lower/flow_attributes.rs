@@ -162,6 +162,9 @@ pub(super) fn exit_hooks(flow: &Flow) -> (Vec<ExitHook>, Diagnostics) {
         .map(|decorator| ExitHook {
             on_success: functions(decorator, "on_success"),
             on_error: functions(decorator, "on_error"),
+            options: argument(decorator, "options")
+                .filter(|given| !matches!(&given.value.value, Literal::Dict(all) if all.is_empty()))
+                .map(|given| given.value.span),
             span: decorator.span,
         })
         .collect();

@@ -379,6 +379,11 @@ fn defaults(decorator: &str) -> &'static [(&'static str, Preset)] {
             ("production", Switch(false)),
             ("branch", NONE),
         ],
+        "exit_hook" => &[
+            ("on_success", List),
+            ("on_error", List),
+            ("options", Dictionary),
+        ],
         "trigger" => &[("event", NONE), ("events", List), ("options", Dictionary)],
         "trigger_on_finish" => &[("flow", NONE), ("flows", List), ("options", Dictionary)],
         _ => &[],
