@@ -165,6 +165,10 @@ impl Emitter<'_> {
             "START",
             &Expr::text(self.plan.steps[self.plan.start].name.as_str()),
         );
+        if self.has_hooks() {
+            let end = self.plan.steps[self.plan.end].name.as_str();
+            constant("END", &Expr::text(end));
+        }
         let finals = Exit::ALL
             .iter()
             .filter(|exit| !exit.is_transient() && !matches!(exit, Exit::Done | Exit::UserFailure))
@@ -271,6 +275,7 @@ fn render(
         has_triggers => emitter.plan.triggers.is_some(),
         has_needed => triggers::needed(emitter.plan).next().is_some(),
         skips_overlaps => skips_overlaps,
+        has_hooks => emitter.has_hooks(),
         exceptions => exceptions,
         arguments => arguments.to_vec(),
         statements => statements.to_vec(),

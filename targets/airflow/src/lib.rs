@@ -20,6 +20,7 @@
 //! | retry | `retries`, three more than the step's own | `retries=5, retry_delay=timedelta(minutes=2)` |
 //! | timeout | `execution_timeout`, the last of three nets | `execution_timeout=timedelta(minutes=13)` |
 //! | parameter | `Param`, handed to the start step only | `"alpha": Param(0.5, type="number")` |
+//! | exit hook | a teardown behind all tasks | `_exit_hooks = Step(...).as_teardown()` |
 //! | schedule | `CronTriggerTimetable`, no catch-up | `schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC")` |
 //! | trigger | an asset for each event and each flow whose runs start this one's | `schedule=TRIGGERS` |
 //!
@@ -44,6 +45,7 @@ mod choices;
 mod defaults;
 mod edges;
 mod emit;
+mod exit;
 mod groups;
 mod layout;
 mod names;
@@ -83,7 +85,7 @@ impl Target for Airflow {
             trigger: true,
             trigger_on_finish: true,
             several_triggers: true,
-            exit_hooks: false,
+            exit_hooks: true,
             computed_defaults: false,
             gpu: true,
             disk: true,

@@ -56,6 +56,7 @@ impl Emitter<'_> {
             statements.push(String::new());
             statements.extend(outer);
         }
+        statements.extend(self.exit_hooks());
         statements
     }
 

@@ -1,5 +1,6 @@
 //! The generated file as a whole, from Python sources, read back by ruff's parser.
 
+mod exit;
 mod pods;
 mod shapes;
 mod triggers;

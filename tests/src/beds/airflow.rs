@@ -181,6 +181,7 @@ impl<'a> Airflow<'a> {
         let mut curl = self.command(Path::new("curl"));
         curl.args(["--silent", "--show-error", "--fail", "--request", method])
             .args(["--header", "Content-Type: application/json"])
+            .args(["--header", "Accept: application/json"])
             .arg(format!("{}/{path}", self.url()));
         curl
     }

@@ -8,7 +8,8 @@ use super::world::World;
 pub(crate) const TESTS: &[Test] = trials![a_failed_inner_task_fails_the_run];
 
 fn a_failed_inner_task_fails_the_run() {
-    let flow = "class InnerFailureFlow(FlowSpec):
+    let flow = "@exit_hook(on_error=[first, fails, last], on_success=[never])
+class InnerFailureFlow(FlowSpec):
     @step
     def start(self):
         self.xs = [0, 1]
@@ -47,6 +48,7 @@ fn a_failed_inner_task_fails_the_run() {
         "{status:#?}"
     );
     ended.done_once("y/t-1-0", 1);
+    assert_eq!(ended.hooks(), ["first", "last"]);
     let attempts = ended.attempts();
     assert_eq!(attempts["y/t-1-1"].commits, 0, "{attempts:#?}");
     for join in ["y_join/", "x_join/", "end/"] {

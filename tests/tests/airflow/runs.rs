@@ -20,7 +20,8 @@ pub(crate) const TESTS: &[Test] = trials![
 ];
 
 fn retry_timeout_and_catch() {
-    let flow = "class EndsFlow(FlowSpec):
+    let flow = "@exit_hook(on_success=[first, fails, last], on_error=[never])
+class EndsFlow(FlowSpec):
     @retry(times=2, minutes_between_retries=0)
     @step
     def start(self):
@@ -55,6 +56,7 @@ fn retry_timeout_and_catch() {
     ended.done_once("slow/t", 1);
     ended.done_once("broken/t", 2);
     ended.done_once("end/t", 1);
+    assert_eq!(ended.hooks(), ["first", "last"]);
 }
 
 fn a_failure_is_told_by_its_error_line() {
@@ -161,7 +163,8 @@ fn an_empty_foreach_goes_on_with_its_join_if_the_profile_says_so() {
 }
 
 fn a_stopped_run_ends_its_pods() {
-    let flow = "class StoppedFlow(FlowSpec):
+    let flow = "@exit_hook(on_error=[last])
+class StoppedFlow(FlowSpec):
     @step
     def start(self):
         print('it runs', flush=True)
@@ -186,6 +189,7 @@ fn a_stopped_run_ends_its_pods() {
     let ended = world.wait(&run);
     assert_eq!(ended.phase, "stopped");
     assert!(ended.status().stdout.contains(" stopped after "));
+    assert_eq!(ended.hooks(), ["last"]);
     world.kubectl(&[
         "wait",
         "--for=delete",
@@ -197,7 +201,8 @@ fn a_stopped_run_ends_its_pods() {
 }
 
 fn a_tick_starts_a_run_and_the_next_one_gives_way() {
-    let flow = "@schedule(cron='* * * * *')
+    let flow = "@exit_hook(on_success=[never], on_error=[never])
+@schedule(cron='* * * * *')
 class TickFlow(FlowSpec):
     @step
     def start(self):

@@ -18,6 +18,21 @@ static BED: RwLock<()> = RwLock::new(());
 /// Longest time that a run may take; it is here so that a test that hangs ends.
 const PATIENCE: Duration = Duration::from_mins(15);
 
+/// Functions for `@exit_hook`: two that say that they were called, one that fails, one that is not meant to be called.
+const HOOKS: &str = "
+def first():
+    print('the hook', 'first', time.time_ns(), 'is called', flush=True)
+
+def fails():
+    raise ValueError('no such channel')
+
+def last(run):
+    print('the hook', 'last', time.time_ns(), 'is called with', run, flush=True)
+
+def never():
+    print('the hook', 'never', time.time_ns(), 'is called', flush=True)
+";
+
 pub(crate) struct World {
     folder: TempDir,
     pub(crate) airflow: &'static Airflow<'static>,
@@ -62,9 +77,9 @@ impl World {
             .unwrap()
             .1
             .clone_into(&mut self.class);
-        let names = "FlowSpec, JSONType, Parameter, catch, current, kubernetes, resources, retry, schedule, step, timeout, trigger, trigger_on_finish";
+        let names = "FlowSpec, JSONType, Parameter, catch, current, exit_hook, kubernetes, resources, retry, schedule, step, timeout, trigger, trigger_on_finish";
         let text = format!(
-            "import os, signal, sys, time\nfrom metaflow import {names}\n\n{flow}\n\nif __name__ == '__main__':\n    {}()\n",
+            "import os, signal, sys, time\nfrom metaflow import {names}\n\n{HOOKS}\n{flow}\n\nif __name__ == '__main__':\n    {}()\n",
             self.class
         );
         self.write("flow.py", &text);
@@ -307,6 +322,24 @@ impl Ended<'_> {
             let (_, key) = request["path"].as_str().unwrap().split_once(&prefix)?;
             Some(key.split('?').next().unwrap_or(key))
         }))
+    }
+
+    /// Names of the exit hooks that said so, as Airflow has the log of their task.
+    #[track_caller]
+    pub(crate) fn hooks(&self) -> Vec<String> {
+        let (_, id) = self.run.split_once("/airflow-").unwrap();
+        let path = format!(
+            "/dagRuns/{id}/taskInstances/flowc-exit-hooks/logs/1?full_content=true&map_index=-1"
+        );
+        let log = self.world.dag("GET", &path, &Value::Null)["content"].to_string();
+        let called = log.split("the hook ").skip(1);
+        let called = called.filter_map(|rest| rest.split_once(" is called"));
+        // Airflow may show a line twice; two calls have two times.
+        let mut lines: Vec<&str> = called.map(|(line, _)| line).collect();
+        let mut seen = std::collections::HashSet::new();
+        lines.retain(|line| seen.insert(*line));
+        let name = |line: &&str| line.split(' ').next().map(str::to_owned);
+        lines.iter().filter_map(name).collect()
     }
 
     /// Expects so many starts of user code, and one commit.

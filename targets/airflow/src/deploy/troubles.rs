@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::api::{About, Api};
 use super::runs::DagRun;
+use crate::exit::ENDED;
 use crate::names::PATHS;
 
 /// Tasks whose logs are read; a foreach that fails as a whole fails for one reason.
@@ -29,6 +30,10 @@ pub(super) async fn troubles(api: &Api, run: &DagRun) -> Result<Vec<Trouble>, De
     let tasks = answer["task_instances"].as_array().cloned();
     let mut troubles = Vec::new();
     for task in tasks.unwrap_or_default() {
+        if task["task_id"] == ENDED {
+            // It says what the other tasks have told.
+            continue;
+        }
         let (step, index) = place(&task);
         let is_final = task["state"] == "failed";
         // A task that waits for a retry already has the number of its next try in Airflow 2.
