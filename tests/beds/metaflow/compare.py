@@ -105,7 +105,7 @@ class Run:
         self.tasks = {}
         self.names = {}
         for step in sorted(os.listdir(folder)):
-            if step.startswith("_meta") or not os.path.isdir(os.path.join(folder, step)):
+            if step.startswith(("_meta", "_exit_hooks")) or not os.path.isdir(os.path.join(folder, step)):
                 continue
             for task in sorted(os.listdir(os.path.join(folder, step))):
                 if not task.startswith("_"):
