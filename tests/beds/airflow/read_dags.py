@@ -46,7 +46,7 @@ def pod(operator):
     if not makes_pods or not isinstance(operator.index, str):
         return None
     task = SimpleNamespace(
-        dag_id=operator.dag_id, task_id=operator.task_id, run_id="run", try_number=1, map_index=-1
+        dag_id=operator.dag_id, task_id=operator.task_id, run_id="run", try_number=1, max_tries=3, map_index=-1
     )
     context = {
         "params": {},

@@ -57,7 +57,9 @@ fn check_round_trip(path: &str, dag: &Value) {
         let decoded = &dag["decoded"][name];
         assert_eq!(decoded["downstream"], task["downstream"], "{path}: {name}");
         assert_eq!(decoded["mapped"], task["mapped"], "{path}: {name}");
-        let fields = if name.ends_with("-paths") {
+        let fields = if name == "flowc-ended" {
+            json!([])
+        } else if name.ends_with("-paths") {
             json!(["outer_paths"])
         } else if has_blocks(path) && tasks.keys().any(|name| name.ends_with("-paths")) {
             json!(["index", "block"])
@@ -77,13 +79,21 @@ fn has_blocks(path: &str) -> bool {
 #[track_caller]
 fn check_graph(path: &str, dag: &Value, plan: &Plan) {
     let name = |id: &StepId| plan.steps[*id].name.clone();
-    let tasks = dag["tasks"].as_object().unwrap();
+    let mut tasks = dag["tasks"].as_object().unwrap().clone();
+    let hooks = ["flowc-exit-hooks", "flowc-ended"];
+    let hooked = hooks.map(|hook| tasks.remove(hook).is_some());
+    assert_eq!(hooked, [!plan.exit_hooks.is_empty(); 2], "{path}");
     let downstream = |task: &str| -> BTreeSet<String> {
         let names = tasks[task]["downstream"].as_array().unwrap();
-        names
+        let mut names: BTreeSet<String> = names
             .iter()
             .map(|name| name.as_str().unwrap().to_owned())
-            .collect()
+            .collect();
+        // The hooks are behind every task, what tells the run's end behind the last.
+        let is_end = task == plan.steps[plan.end].name;
+        let found = hooks.map(|hook| names.remove(hook));
+        assert_eq!(found, [hooked[0], hooked[1] && is_end], "{path}: {task}");
+        names
     };
     // An inner foreach has one more task, which lists the index paths; so may one that a switch passes by.
     let inner = |step: &PlanStep| {

@@ -1,6 +1,7 @@
-from metaflow import FlowSpec, catch, environment, retry, step, timeout
+from metaflow import FlowSpec, catch, environment, exit_hook, retry, step, timeout
 
 
+@exit_hook(on_error=["os.getpid"])
 class BranchesFlow(FlowSpec):
     """Branches in branches, and what can be asked of a step."""
 

@@ -1,6 +1,7 @@
-from metaflow import FlowSpec, Parameter, resources, retry, step, timeout
+from metaflow import FlowSpec, Parameter, exit_hook, resources, retry, step, timeout
 
 
+@exit_hook(on_success=["told"], on_error=["os.getpid"])
 class ForeachFlow(FlowSpec):
     """A foreach of one step, one of several in a branch, and one after the other."""
 
