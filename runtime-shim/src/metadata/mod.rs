@@ -10,6 +10,7 @@
 //! The client may look at any moment, so a file is there whole or not at all. A task's folder appears by one rename when the task starts;
 //! its artifacts are looked at only once `attempt-done` is there, which comes last.
 
+mod facts;
 mod folder;
 mod objects;
 
@@ -23,82 +24,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
-use flowc_protocol::trigger::Started;
 use serde_json::Value;
 
+pub use facts::{Attempt, Node, RunFacts};
 use folder::{make_folder, open_folder, publish_self, replace, write_new};
 use objects::{Artifact, Field, Myself};
 
 /// Folder of metadata inside a flow's, run's, step's or task's folder.
 const FOLDER: &str = "_meta";
 
-/// Who made a run, and where its data is.
-#[derive(Clone, Debug)]
-pub struct RunFacts {
-    /// Name of the flow.
-    pub flow: String,
-    /// Run id.
-    pub run: String,
-    /// Who runs it, as Metaflow finds it.
-    pub user: String,
-    /// Tags of the user.
-    pub tags: Vec<String>,
-    /// `user:ann`, `runtime:flowc`, …
-    pub system_tags: Vec<String>,
-    /// What Metaflow calls the store: `local`, `s3`, …
-    pub ds_type: String,
-    /// Root of the store: an absolute path or a URL.
-    pub ds_root: String,
-    /// The run that is resumed.
-    pub origin_run: Option<String>,
-    /// Name of the flow file, for `script-name`.
-    pub script: String,
-    /// What started the run, as its first step's name and JSON: Metaflow's client makes `Run.trigger` of it.
-    pub triggers: Option<(String, String)>,
-}
-
-impl RunFacts {
-    /// [`RunFacts::triggers`] of a run of this flow.
-    #[must_use]
-    pub fn triggers_of(manifest: &Manifest, started: &[Started]) -> Option<(String, String)> {
-        if started.is_empty() {
-            return None;
-        }
-        // Text keys and numbers only, so that this cannot fail.
-        let json = serde_json::to_string(started).unwrap_or_default();
-        Some((manifest.start.clone(), json))
-    }
-}
-
 /// The metadata tree of one run.
 pub struct MetadataTree {
     facts: RunFacts,
     folder: PathBuf,
     steps: Mutex<HashSet<String>>,
-}
-
-/// One attempt of one task.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt<'a> {
-    /// Step name.
-    pub step: &'a str,
-    /// Task id.
-    pub task: &'a str,
-    /// Number of the attempt.
-    pub number: u32,
-    /// [`foreach_path`] of the task.
-    pub path: &'a str,
-    /// The gang that the task is a node of.
-    pub gang: Option<Node>,
-}
-
-/// A node of a gang, as Metaflow's client knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Node {
-    /// Nodes of the gang.
-    pub nodes: u32,
-    /// Whether it is the first, which is Metaflow's control task.
-    pub is_control: bool,
 }
 
 /// The pseudo task that holds the run's parameters.
