@@ -23,6 +23,8 @@ mod metaflow;
 mod refusals;
 #[path = "run_local/resume.rs"]
 mod resume;
+#[path = "run_local/resume_loops.rs"]
+mod resume_loops;
 #[path = "run_local/runs.rs"]
 mod runs;
 #[path = "run_local/secrets.rs"]

@@ -5,19 +5,17 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod configs;
+mod same;
 
-use flowc_core::diag::{Diagnostics, render};
-use flowc_core::front::python::{self, description};
-use flowc_core::ir::flow::{Decorator, Flow};
-use flowc_core::source::SourceTree;
-use flowc_tests::{flowc, repo_root, temp_dir};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flowc_tests::{flowc, temp_dir};
 use serde_json::{Value, json};
 
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = temp_dir();
     for (path, text) in files {
         let place = folder.path().join(path);
@@ -27,11 +25,11 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(flowc());
     command
         .current_dir(folder)
@@ -45,13 +43,13 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// What was said, and the exit code.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     format!("{text}exit {}\n", output.status.code().unwrap())
 }
 
 /// A flow of two steps with something around it.
-fn flow(head: &str, around: &str, inside: &str) -> String {
+pub(crate) fn flow(head: &str, around: &str, inside: &str) -> String {
     format!(
         "from metaflow import FlowSpec, Parameter, retry, step
 {head}
@@ -361,259 +359,4 @@ if __name__ == \"__main__\":
     assert!(text.contains("Finished Demo"), "{text}");
     let text = with(&["check", "--static", "flow.py"]);
     assert!(text.contains("error[FC0010]"), "{text}");
-}
-
-const CONFIGURED: &str = "
-from metaflow import Config, FlowSpec, resources, step
-class Demo(FlowSpec):
-    size = Config(\"size\", required=True)
-    mode = Config(\"mode\", default=\"mode.json\")
-    @resources(cpu=size.cpu)
-    @step
-    def start(self):
-        assert self.mode.name == \"fast\", self.mode
-        self.cpu = self.size.cpu
-        self.next(self.end)
-    @step
-    def end(self):
-        print(\"cpu\", self.cpu)
-if __name__ == \"__main__\":
-    Demo()
-";
-
-#[test]
-fn configurations_come_from_the_command_line_the_variables_or_the_tree() {
-    let folder = folder(&[
-        ("flow.py", CONFIGURED),
-        ("mode.json", "{\"name\": \"fast\"}"),
-        ("big.json", "{\"cpu\": 4}"),
-    ]);
-    let compiled = |arguments: &[&str]| {
-        let mut all = vec![
-            "compile",
-            "flow.py",
-            "--target",
-            "step-functions",
-            "-o",
-            "out",
-        ];
-        all.extend(arguments);
-        let output = run(folder.path(), &all);
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        let read = |name: &str| fs::read_to_string(folder.path().join("out").join(name)).unwrap();
-        let view: Value = serde_json::from_str(&read("flow.ir.json")).unwrap();
-        let cpu = view["steps"][0]["resources"]["cpu_milli"].clone();
-        (cpu, read("state-machine.asl.json"))
-    };
-    let (cpu, first) = compiled(&["--config-value", "size", "{\"cpu\": 2}"]);
-    assert_eq!(cpu, json!(2000));
-    let (cpu, _) = compiled(&["--config", "size", "big.json"]);
-    assert_eq!(cpu, json!(4000));
-    // The values are part of the code package, and of its name.
-    let (cpu, other) = compiled(&["--config-value", "size", "{\"cpu\": 2, \"more\": 1}"]);
-    assert_eq!(cpu, json!(2000));
-    assert_ne!(first, other);
-
-    let missing = said(&run(folder.path(), &["check", "flow.py"]));
-    assert!(
-        missing.contains("FC0026") && missing.contains("missing configuration for 'size'"),
-        "{missing}"
-    );
-    let arguments = ["check", "flow.py", "--config-value", "seize", "{}"];
-    let unknown = said(&run(folder.path(), &arguments));
-    assert!(unknown.contains("no configuration `seize`"), "{unknown}");
-
-    let arguments = [
-        "run", "flow.py", "--store", "runs", "--config", "size", "big.json",
-    ];
-    let output = run(folder.path(), &arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(
-        said(&output).contains("cpu 4")
-            || String::from_utf8_lossy(&output.stdout).contains("cpu 4"),
-        "{}",
-        said(&output)
-    );
-    let output = command(folder.path(), &["run", "flow.py", "--store", "runs"])
-        .env("METAFLOW_FLOW_CONFIG_VALUE", "{\"size\": {\"cpu\": 3}}")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    // Compiling does not read the environment.
-    let output = command(folder.path(), &["check", "flow.py"])
-        .env("METAFLOW_FLOW_CONFIG_VALUE", "{\"size\": {\"cpu\": 3}}")
-        .output()
-        .unwrap();
-    assert!(
-        said(&output).contains("missing configuration"),
-        "{}",
-        said(&output)
-    );
-}
-
-const INCLUDES: &str = "
-from metaflow import FlowSpec, IncludeFile, step
-def pairs(text):
-    return dict(line.split(\":\") for line in text.split())
-class Demo(FlowSpec):
-    table = IncludeFile(\"table\", default=\"./data/table.txt\", parser=pairs)
-    raw = IncludeFile(\"raw\", is_text=False, default=\"raw.bin\", help=\"bytes\")
-    odd = IncludeFile(\"odd\", encoding=\"latin-1\", default=\"odd.txt\")
-    none = IncludeFile(\"none\")
-    @step
-    def start(self):
-        self.next(self.end)
-    @step
-    def end(self):
-        print(\"seen\", self.table, self.raw, self.odd, self.none)
-if __name__ == \"__main__\":
-    Demo()
-";
-
-#[test]
-fn included_files_are_read_from_the_tree_and_packaged() {
-    let folder = folder(&[
-        ("flow.py", INCLUDES),
-        ("data/table.txt", "a:1 b:2"),
-        ("raw.bin", "\u{0}\u{1}"),
-        ("other.txt", "a:7"),
-    ]);
-    fs::write(folder.path().join("odd.txt"), b"\xe9").unwrap();
-    let expected = "seen {'a': '1', 'b': '2'} b'\\x00\\x01' é None";
-    // From another folder: a default is found beside the flow.
-    let place = folder.path().join("flow.py");
-    let elsewhere = temp_dir();
-    let output = run(elsewhere.path(), &["run", place.to_str().unwrap()]);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
-    assert!(printed.contains(expected), "{printed}");
-    let given = ["run", "flow.py", "--table", "other.txt"];
-    let output = run(folder.path(), &given);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
-    assert!(printed.contains("seen {'a': '7'}"), "{printed}");
-    let output = run(folder.path(), &["run", "flow.py", "--raw", "nowhere.bin"]);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
-    assert!(
-        printed.contains("could not open file 'nowhere.bin'"),
-        "{printed}"
-    );
-
-    // Nothing of this needs Python, and the contents are part of the package's name.
-    let package = || {
-        let target = ["--target", "step-functions", "-o", "out"];
-        let mut arguments = vec!["compile", "--static", "flow.py"];
-        arguments.extend(target);
-        let output = run(folder.path(), &arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        fs::read_to_string(folder.path().join("out/state-machine.asl.json")).unwrap()
-    };
-    let first = package();
-    assert_eq!(first, package());
-    fs::write(folder.path().join("data/table.txt"), "a:3").unwrap();
-    assert_ne!(first, package());
-    fs::remove_file(folder.path().join("raw.bin")).unwrap();
-    let text = said(&run(
-        folder.path(),
-        &["check", "flow.py", "--target", "argo"],
-    ));
-    assert!(
-        text.contains("error[FC0029]") && text.contains("`raw.bin`"),
-        "{text}"
-    );
-}
-
-/// The flows whose every part can be read, and what Python makes of them.
-#[test]
-fn static_front_end_and_python_give_the_same_flow() {
-    let mut compared = 0;
-    for file in flow_files() {
-        let (tree, reading) = read(&file, None);
-        if !reading.unknown.is_empty() || reading.found.has_errors() {
-            continue;
-        }
-        let class = reading.class.clone().unwrap();
-        let text = ask(&file, &class);
-        let description = description::parse(&text)
-            .unwrap()
-            .unwrap_or_else(|why| panic!("{}: {why:?}", file.display()));
-        let (other_tree, described) = read(&file, Some(&description));
-        assert_no(&other_tree, &described.found);
-        assert_no(&tree, &reading.unknown);
-        let (left, right) = (
-            shape(&reading.flow.unwrap()),
-            shape(&described.flow.unwrap()),
-        );
-        assert_eq!(left, right, "{}", file.display());
-        compared += 1;
-    }
-    assert!(compared >= 5, "only {compared} flows were compared");
-}
-
-fn assert_no(tree: &SourceTree, found: &Diagnostics) {
-    assert!(
-        found.is_empty(),
-        "{}",
-        render::text(tree, found, render::Colour::Never)
-    );
-}
-
-/// The examples and the tests' flows.
-fn flow_files() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for folder in ["examples", "tests/flows"] {
-        for entry in fs::read_dir(repo_root().join(folder)).unwrap() {
-            let file = entry.unwrap().path().join("flow.py");
-            if file.is_file() {
-                files.push(file);
-            }
-        }
-    }
-    files.push(repo_root().join("targets/common/tests/graph_info/flow.py"));
-    files.sort();
-    files
-}
-
-fn read(
-    file: &Path,
-    description: Option<&description::Description>,
-) -> (SourceTree, python::Reading) {
-    let root = file.parent().unwrap();
-    let mut tree = SourceTree::default();
-    let id = tree.add("flow.py", fs::read_to_string(file).unwrap());
-    let mut fetch = |path: &str| fs::read_to_string(root.join(path)).ok();
-    let reading = python::read(&mut tree, id, None, description, &mut fetch);
-    (tree, reading)
-}
-
-/// The harness' answer for a file.
-fn ask(file: &Path, class: &str) -> String {
-    let harness = repo_root().join("runtime-shim/python/flowc/harness.py");
-    let mut child = Command::new(flowc_tests::metaflow_python())
-        .arg(harness)
-        .arg("describe")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let question = json!({"root": file.parent().unwrap(), "file": "flow.py", "flow": class});
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(question.to_string().as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Everything that Python could have another opinion of, with its spans.
-fn shape(flow: &Flow) -> String {
-    let decorators = |list: &[Decorator]| format!("{list:#?}");
-    let mut parts = vec![
-        decorators(&flow.decorators),
-        format!("{:#?}", flow.parameters),
-        format!("{:#?}", flow.constants),
-    ];
-    for (_, step) in flow.steps.iter() {
-        parts.push(step.name.value.clone());
-        parts.push(decorators(&step.decorators));
-    }
-    parts.join("\n")
 }

@@ -81,7 +81,7 @@ class F(FlowSpec):
         note('end %s' % current.origin_run_id)";
 
 /// What has run since it was asked last, sorted.
-fn ran(world: &World) -> Vec<String> {
+pub(super) fn ran(world: &World) -> Vec<String> {
     let file = world.path().join("ran");
     let text = fs::read_to_string(&file).unwrap_or_default();
     let _ = fs::remove_file(file);
@@ -90,7 +90,7 @@ fn ran(world: &World) -> Vec<String> {
     ran
 }
 
-fn run_id(run: &Path) -> String {
+pub(super) fn run_id(run: &Path) -> String {
     run.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
@@ -99,7 +99,7 @@ fn resume(world: &World, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn resumes(world: &World, arguments: &[&str]) -> Output {
+pub(super) fn resumes(world: &World, arguments: &[&str]) -> Output {
     let output = resume(world, arguments);
     assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
     output
@@ -110,7 +110,7 @@ fn json(file: &Path) -> Value {
 }
 
 /// The artifacts of all tasks of a run, as keys of their content.
-fn artifacts(run: &Path) -> BTreeMap<String, Value> {
+pub(super) fn artifacts(run: &Path) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for step in fs::read_dir(run).unwrap() {
         let step = step.unwrap().path();
@@ -435,145 +435,4 @@ fn what_cannot_be_resumed_is_refused_by_a_code() {
     // A result that is not what was written.
     fs::write(run.join("split/t-1/commit"), "{").unwrap();
     refused(&["--origin-run-id", &id], &["FC4024", "split/t-1/commit"]);
-}
-
-/// Inside a foreach a loop, and behind it a switch whose arms meet again; the third iteration for element 1 fails.
-const LOOPS: &str = "
-import os
-
-def note(what):
-    open('ran', 'a').write(what + '\\n')
-
-class F(FlowSpec):
-    @step
-    def start(self):
-        note('start')
-        self.items = [0, 1]
-        self.next(self.count, foreach='items')
-
-    @step
-    def count(self):
-        self.n = getattr(self, 'n', 0) + 1
-        self.item = self.input
-        note('count-%d.%d' % (self.item, self.n - 1))
-        if self.item == 1 and self.n == 3 and not os.path.exists('mended'):
-            raise ValueError('not the third')
-        self.way = 'again' if self.n < 3 + self.item else 'on'
-        self.next({'again': self.count, 'on': self.choose}, condition='way')
-
-    @step
-    def choose(self):
-        note('choose-%d' % self.item)
-        self.side = 'odd' if self.n % 2 else 'even'
-        self.next({'odd': self.odd, 'even': self.even}, condition='side')
-
-    @step
-    def odd(self):
-        note('odd-%d' % self.item)
-        self.next(self.tail)
-
-    @step
-    def even(self):
-        note('even-%d' % self.item)
-        self.next(self.tail)
-
-    @step
-    def tail(self):
-        note('tail-%d' % self.item)
-        self.next(self.join)
-
-    @step
-    def join(self, inputs):
-        note('join')
-        self.sides = [(task.n, task.side) for task in inputs]
-        self.next(self.end)
-
-    @step
-    def end(self):
-        print(self.sides)";
-
-#[test]
-fn loops_go_on_after_their_last_iteration_and_switches_choose_as_before() {
-    let world = World::new(LOOPS);
-    let output = world.run(&["--max-workers", "1"]);
-    assert_eq!(output.code, Some(1), "{}", output.stderr);
-    let id = run_id(&world.latest());
-    let first = ran(&world);
-    assert!(
-        first.contains(&"count-0.2".to_owned()) && !first.contains(&"choose-0".to_owned()),
-        "{first:?}"
-    );
-    world.write("mended", "");
-    let said = resumes(&world, &["--max-workers", "1"]);
-    assert_eq!(said.stdout, "[end/t] [(3, 'odd'), (4, 'even')]\n");
-    let missing = [
-        "choose-0",
-        "choose-1",
-        "count-1.2",
-        "count-1.3",
-        "even-1",
-        "join",
-        "odd-0",
-        "tail-0",
-        "tail-1",
-    ];
-    assert_eq!(ran(&world), missing);
-    for line in [
-        format!("Adopted count/t-0.0..t-0.2 t-1.0 t-1.1: done in {id}"),
-        format!("Runs count/t-1.2: it failed in {id}: ValueError: not the third"),
-        format!("Runs choose/t-0: it had not begun in {id}"),
-        "Runs even/t-0 t-1: what it starts from runs, if that leads to it".to_owned(),
-    ] {
-        assert!(
-            said.stderr.contains(&line),
-            "no `{line}` in\n{}",
-            said.stderr
-        );
-    }
-    let whole = world.latest();
-    let script = "
-from metaflow import Run
-run = Run('F/%s')
-print(sorted((t.id, 'origin-task-id' in t.metadata_dict) for t in run['count'].tasks()))
-print(sorted(t.id for step in ('odd', 'even') for t in run[step].tasks()), run.data.sides)";
-    let read = super::world::output(
-        std::process::Command::new(flowc_tests::metaflow_python())
-            .args(["-c", &script.replace("%s", &run_id(&whole))])
-            .current_dir(world.path())
-            .env("METAFLOW_USER", "ann")
-            .env("METAFLOW_HOME", world.path().join("no-settings")),
-    );
-    assert_eq!(
-        read.stdout,
-        "[('t-0.0', True), ('t-0.1', True), ('t-0.2', True), ('t-1.0', True), ('t-1.1', True), ('t-1.2', False), ('t-1.3', False)]
-['t-0', 't-1'] [(3, 'odd'), (4, 'even')]
-",
-        "{}",
-        read.stderr
-    );
-    // Everything at once, and then from within.
-    resumes(&world, &[]);
-    assert!(ran(&world).is_empty());
-    assert_eq!(artifacts(&world.latest()), artifacts(&whole));
-    let said = resumes(&world, &["even"]).stderr;
-    assert_eq!(ran(&world), ["even-1", "join", "tail-1"], "{said}");
-    assert!(
-        said.contains("Runs even/t-1: it is the step that was asked for"),
-        "{said}"
-    );
-    resumes(&world, &["count"]);
-    assert_eq!(ran(&world).len(), 3 + 4 + 2 + 2 + 2 + 1);
-    assert_eq!(artifacts(&world.latest()), artifacts(&whole));
-    // A loop that has become a plain step.
-    let text = fs::read_to_string(world.path().join("flow.py")).unwrap();
-    let plain = text.replace(
-        "self.next({'again': self.count, 'on': self.choose}, condition='way')",
-        "self.next(self.choose)",
-    );
-    world.write("flow.py", &plain);
-    let said = resumes(&world, &[]).stderr;
-    assert!(
-        said.contains("Runs count/t-0 t-1: it leads elsewhere now"),
-        "{said}"
-    );
 }
