@@ -7,8 +7,8 @@ replaces the faults that were there.
 
 - `kills`: the next jobs that print TEXT are killed at that moment (SIGKILL of the whole container), and Batch says what
   it says of a killed process, of one that ran out of memory, or of a host that is gone.
-- `slow_down`: this share of the jobs' and users' requests to S3 is answered by 503 SlowDown. Step Functions' own
-  requests are spared.
+- `slow_down`: this share of the jobs' and users' requests to S3 is answered by 503 SlowDown, none of them more than
+  IN_A_ROW times, since whoever asks may give up at some time. Step Functions' own requests are spared.
 - `deny`: these actions are answered as IAM does when no policy allows them.
 """
 
@@ -21,6 +21,9 @@ _lock = threading.Lock()
 _kills = []
 _slow_down = 0.0
 _deny = frozenset()
+IN_A_ROW = 5
+# How often each request, by its method and path, was refused since it last passed.
+_refused = {}
 # The same requests are refused in each run, as far as they come in the same order.
 _random = random.Random(7)
 
@@ -65,8 +68,10 @@ def answer(environ):
         status = "400 Bad Request" if service == "states" else "403 Forbidden"
         return status, "application/json", body
     if service == "s3" and _slow_down and not own:
+        request = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         with _lock:
-            refused = _random.random() < _slow_down
+            refused = _random.random() < _slow_down and _refused.get(request, 0) < IN_A_ROW
+            _refused[request] = _refused.get(request, 0) + 1 if refused else 0
         if refused:
             return "503 Slow Down", "application/xml", _s3_error("SlowDown", "Please reduce your request rate.")
     return None

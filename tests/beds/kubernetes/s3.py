@@ -3,7 +3,8 @@
     s3.py serve PORT RECORD      one JSON line a request into RECORD
     s3.py set ENDPOINT FAULTS    FAULTS as JSON; {} ends them all
 
-Faults:  {"unavailable": 0.5}           that share of the requests gets 503 SlowDown and does nothing
+Faults:  {"unavailable": 0.5}           that share of the requests gets 503 SlowDown and does nothing, none of
+                                        them more than IN_A_ROW times, since whoever asks may give up at some time
          {"below": "/flows/X/"}         only of those whose path begins so
          {"denied": ["put /flows/X"]}   requests whose method and path begin so get 403 AccessDenied
 A record: {"time", "from", "method", "path", "status"}. Each pod has an address of its own, so `from` names the task.
@@ -16,8 +17,9 @@ import threading
 import time
 import urllib.request
 
-# A failing test fails again. With this one at most six requests fail in a row, with some others thirteen.
+# A failing test fails again, as far as requests come in the same order.
 SEED = 9
+IN_A_ROW = 5
 
 # Below this path the server is spoken to about itself. No bucket has such a name.
 CONTROL = "/_faults"
@@ -33,6 +35,8 @@ class Recorded:
         self.lock = threading.Lock()
         self.faults = {}
         self.random = random.Random(SEED)
+        # How often each request, by its method and path, was refused since it last passed.
+        self.refused = {}
 
     def __call__(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -72,7 +76,9 @@ class Recorded:
         if not request.partition(" ")[2].startswith(self.faults.get("below", "")):
             return None
         with self.lock:
-            unavailable = self.random.random() < self.faults.get("unavailable", 0)
+            chosen = self.random.random() < self.faults.get("unavailable", 0)
+            unavailable = chosen and self.refused.get(request, 0) < IN_A_ROW
+            self.refused[request] = self.refused.get(request, 0) + 1 if unavailable else 0
         return ("503 Slow Down", "SlowDown") if unavailable else None
 
 

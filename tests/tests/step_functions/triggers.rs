@@ -107,7 +107,7 @@ fn a_rule_is_made_changed_and_deleted_with_its_flow() {
     assert_eq!(rule(bed, "team", "flowc-RuleFlow")[2], made[2]);
 
     // Somebody else's is not touched.
-    world.become_user("ann");
+    world.become_user("cleo");
     let (_, said) = world.failure(&DEPLOY);
     assert!(said.contains("was deployed by"), "{said}");
     world.deploy_with(&["--take-over"]);
