@@ -5,7 +5,7 @@ POST /_bed/roles                  creates the roles of an iam.json, as whoever r
 POST /_bed/user?name=NAME         creates a user; answers its access key
 POST /_bed/faults                 see faults.py
 GET  /_bed/jobs                   every job: name, status, exit code, attempts, environment, log
-GET  /_bed/history?arn=ARN        how many events of each type an execution has
+GET  /_bed/entered?name=NAME      how many states an execution has entered, with those of its map runs
 GET  /_bed/requests               how many requests there were of each action
 """
 
@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import batch_jobs
+import children
 import events
 import faults
 import interpreter
@@ -98,9 +99,19 @@ def jobs(query, body):
     ]
 
 
-def history(query, body):
-    found = backend().get_execution_history(query["arn"])["events"]
-    return collections.Counter(str(getattr(event["type"], "value", event["type"])) for event in found)
+def entered(query, body):
+    """What AWS charges for: each state that was entered, also by the iterations of maps."""
+    machines_there = backend().state_machines
+    pending = [one.execution_arn for machine in machines_there for one in machine.executions if one.name == query["name"]]
+    count = 0
+    while pending:
+        for event in backend().get_execution_history(pending.pop())["events"]:
+            kind = str(getattr(event["type"], "value", event["type"]))
+            count += kind.endswith("StateEntered")
+            if kind == "MapRunStarted":
+                started = event["mapRunStartedEventDetails"]["mapRunArn"]
+                pending += [child.arn for child in children.of_map_run(started)]
+    return count
 
 
 def requests(query, body):
@@ -114,7 +125,7 @@ ROUTES = {
     ("POST", "user"): create_user,
     ("POST", "faults"): set_faults,
     ("GET", "jobs"): jobs,
-    ("GET", "history"): history,
+    ("GET", "entered"): entered,
     ("GET", "requests"): requests,
 }
 

@@ -178,6 +178,12 @@ impl Bed {
         jobs.as_array().cloned().unwrap_or_default()
     }
 
+    /// How many states the execution of this name has entered, with those of its maps' iterations.
+    pub fn entered(&self, execution: &str) -> u64 {
+        let count = self.request("GET", &format!("entered?name={execution}"), &Value::Null);
+        count.as_u64().unwrap_or_default()
+    }
+
     /// How many requests there were of each action, named as in IAM.
     pub fn requests(&self) -> Value {
         self.request("GET", "requests", &Value::Null)

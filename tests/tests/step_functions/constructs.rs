@@ -101,6 +101,8 @@ fn a_task_is_tried_as_often_as_written() {
     let last = format!("hook last {} True 2", ended.name);
     let expected = ["hook first", "hook dies", last.as_str()];
     assert_eq!(hooks(&world, &ended.name), expected);
+    // One for each task, for the input and for the hooks.
+    assert_eq!(world.transitions(&ended.name), 4 + 1 + 1);
     assert_eq!(
         attempts(&world.keys(&ended.name)),
         [
@@ -139,6 +141,8 @@ fn a_failure_ends_the_run_and_is_told() {
     ended.assert("failed");
     let last = format!("hook last {} False None", ended.name);
     assert_eq!(hooks(&world, &ended.name), ["hook first", last.as_str()]);
+    // After the hooks the failure itself.
+    assert_eq!(world.transitions(&ended.name), 1 + 1 + 2);
     assert_eq!(
         attempts(&world.keys(&ended.name)),
         ["start/t/0", "start/t/1"]
@@ -210,6 +214,8 @@ fn a_foreach_of_two_hundred() {
     ended.assert("succeeded");
     let printed = world.printed(&ended.name);
     assert_eq!(printed.len(), 203);
+    // One for each task, for the input and for the foreach.
+    assert_eq!(world.transitions(&ended.name), 203 + 1 + 1);
     let end = &printed.iter().find(|(step, _)| step == "end").unwrap().1;
     assert!(end.contains("squares True 200"), "{end}");
 }
@@ -284,7 +290,8 @@ fn foreaches_nest() {
         "inputs.left.all if hasattr(inputs.left, 'all') else inputs[0].all",
         "inputs.outer_join.all",
     );
-    for (class, mode) in [("NestFlow", "distributed"), ("InlineFlow", "inline")] {
+    // Of a foreach that shares its execution the width is read first.
+    for (class, mode, outer) in [("NestFlow", "distributed", 1), ("InlineFlow", "inline", 2)] {
         let more = format!(
             "empty_foreach = \"join\"\n[profile.default.step-functions]\nforeach = \"{mode}\""
         );
@@ -295,6 +302,11 @@ fn foreaches_nest() {
         let printed = world.printed(&ended.name);
         let end = &printed.iter().find(|(step, _)| step == "end").unwrap().1;
         assert!(end.contains("all [[0, 1], [], [0, 1, 2]]"), "{end}");
+        // One for each task, the input and the split; three inner foreaches.
+        let tasks = u64::try_from(printed.len()).unwrap();
+        assert_eq!(tasks, 6 + 3 + 5 + 3);
+        let transitions = world.transitions(&ended.name);
+        assert_eq!(transitions, tasks + 1 + 1 + outer + 3 * 2, "{mode}");
         let mut each: Vec<_> = printed
             .iter()
             .map(|(step, _)| step.as_str())
@@ -384,6 +396,10 @@ fn switches_and_loops_run() {
         let ended = world.trigger(&[]);
         ended.assert("succeeded");
         let printed = world.printed(&ended.name);
+        if name == "switch" {
+            // One for each task and the input, two for each of the three switches.
+            assert_eq!(world.transitions(&ended.name), 7 + 1 + 3 * 2);
+        }
         let end = printed.iter().find(|(step, _)| step == last);
         assert!(
             end.is_some_and(|(_, text)| text.contains(says)),

@@ -234,6 +234,11 @@ impl<'a> World<'a> {
             .envs(self.bed.environment()));
     }
 
+    /// State transitions of a run, without those of retries: of what AWS charges, all that a flow's shape decides.
+    pub(crate) fn transitions(&self, run: &str) -> u64 {
+        self.bed.entered(run.split_once("/sfn-").unwrap().1)
+    }
+
     /// What the jobs of a run printed, by step and index (`step`, or `step[index]`), all attempts of one job together.
     pub(crate) fn printed(&self, run: &str) -> Vec<(String, String)> {
         let id = format!("id:{}", run.split_once('/').unwrap().1);
