@@ -50,7 +50,7 @@ pub struct Attempt<'a> {
     pub task: &'a str,
     /// Number of the attempt.
     pub number: u32,
-    /// [`foreach_path`] of the task.
+    /// [`foreach_path`](super::foreach_path) of the task.
     pub path: &'a str,
     /// The gang that the task is a node of.
     pub gang: Option<Node>,
