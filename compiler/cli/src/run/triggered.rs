@@ -39,19 +39,19 @@ async fn read(
             let finding = Diagnostic::new(Code::FC4027, Severity::Error, message);
             Ok(Err(Box::new(finding.help(help))))
         };
+        let refuse_name = || {
+            refuse(
+                format!("`--trigger {name}` does not name a run"),
+                "write FLOW/RUN, as in `--trigger TrainFlow/1732190000000000`",
+            )
+        };
         let parts: Vec<&str> = name.split('/').collect();
         let is_legal = |part: &&str| !part.is_empty() && !part.starts_with(['.', '_']);
         let [flow, run] = parts[..] else {
-            return refuse(
-                format!("`--trigger {name}` does not name a run"),
-                "write FLOW/RUN, as in `--trigger TrainFlow/1732190000000000`",
-            );
+            return refuse_name();
         };
         if !parts.iter().all(is_legal) {
-            return refuse(
-                format!("`--trigger {name}` does not name a run"),
-                "write FLOW/RUN, as in `--trigger TrainFlow/1732190000000000`",
-            );
+            return refuse_name();
         }
         match triggers::finished(store, flow, run).await? {
             Some(finished) => all.push(finished),

@@ -19,6 +19,9 @@ use crate::source::{SourceTree, Span};
 /// What is wrong with a part of a trigger: the finding's message, its label, and the help.
 type Wrong = (String, String, String);
 
+/// What is wrong, and the word that it is about where there is one.
+type Refused = (Wrong, Option<String>);
+
 /// The two decorators and their arguments for one thing and for several.
 const DECORATORS: [(&str, &str, &str); 2] = [
     ("trigger", "event", "events"),
@@ -282,6 +285,14 @@ fn written_name(trigger: &Trigger) -> &str {
         Trigger::Event { name, .. } => name.as_written(),
         Trigger::Run { flow, .. } => flow,
     }
+}
+
+/// What is wrong with a trigger as a whole.
+fn wrong(message: String, help: &str) -> Refused {
+    (
+        (message, "in this trigger".to_owned(), help.to_owned()),
+        None,
+    )
 }
 
 /// A member that a dictionary does not have.

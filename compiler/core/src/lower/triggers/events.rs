@@ -1,6 +1,6 @@
 //! One event of `@trigger`: its name, and which of its fields go to which parameters.
 
-use super::{Wrong, unknown};
+use super::{Refused, unknown, wrong};
 use crate::check::decorators::describe;
 use crate::ir::flow::{Literal, NAMESPACED};
 use crate::ir::plan::EventName;
@@ -10,9 +10,6 @@ pub(super) struct Mapping {
     pub(super) parameter: String,
     pub(super) field: String,
 }
-
-/// What is wrong, and the word that it is about where there is one.
-type Refused = (Wrong, Option<String>);
 
 /// A name, or a dictionary with `name` and `parameters`.
 pub(super) fn read(item: &Literal) -> Result<(EventName, Vec<Mapping>), Refused> {
@@ -131,13 +128,6 @@ fn mappings(written: &Literal) -> Result<Vec<Mapping>, Refused> {
             | Literal::Dict(_) => mapping(item, item),
         })
         .collect()
-}
-
-fn wrong(message: String, help: &str) -> Refused {
-    (
-        (message, "in this trigger".to_owned(), help.to_owned()),
-        None,
-    )
 }
 
 /// Whether a text is made of letters, digits, `_` and others.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::events::is_word;
-use super::{Wrong, unknown};
+use super::{Refused, unknown, wrong};
 use crate::check::decorators::describe;
 use crate::ir::flow::Literal;
 use crate::ir::plan::ProjectBranch;
@@ -17,9 +17,6 @@ pub(super) struct Read {
     /// The text that names it.
     pub(super) written: String,
 }
-
-/// What is wrong, and the word that it is about where there is one.
-type Refused = (Wrong, Option<String>);
 
 /// Members of a flow, as Metaflow names them.
 const MEMBERS: &[&str] = &["name", "project", "project_branch"];
@@ -144,11 +141,4 @@ fn checked(
         project,
         written: written.to_owned(),
     })
-}
-
-fn wrong(message: String, help: &str) -> Refused {
-    (
-        (message, "in this trigger".to_owned(), help.to_owned()),
-        None,
-    )
 }
