@@ -4,7 +4,6 @@ import json
 import os
 import sys
 
-from . import modules
 from .exceptions import MetaflowException
 from .parameters import Parameter, context_of
 
@@ -272,6 +271,3 @@ def parser_of(parser):
     if not callable(found):
         raise MetaflowException("Parser %s is no function of %s" % (name, path))
     return found
-
-
-modules.install_configs(sys.modules[__name__])

@@ -102,20 +102,21 @@ class Describer:
         }
 
     def _sources(self, flow_class):
-        """Text of the modules outside of the tree that the flow has classes from."""
+        """Text of the modules that the flow has classes from, but for those that lie in the tree by their name."""
         found = {}
         for kind in flow_class.__mro__:
             name = kind.__module__
             if name.split(".")[0] in ("flowc", "metaflow", "builtins", "abc", "typing"):
                 continue
             file = getattr(sys.modules.get(name), "__file__", None) or ""
-            if os.path.realpath(file).startswith(os.path.realpath(self.root) + os.sep):
+            if name == "__main__" or not file.endswith(".py"):
                 continue
-            if name != "__main__" and file.endswith(".py"):
+            inner = "/__init__.py" if os.path.basename(file) == "__init__.py" else ".py"
+            path = name.replace(".", "/") + inner
+            # Below the root it may be found by a path of the user's (PYTHONPATH), which the compiler does not know.
+            if os.path.realpath(file) != os.path.realpath(os.path.join(self.root, path)):
                 with open(file, encoding="utf-8") as source:
-                    text = source.read()
-                inner = "/__init__.py" if os.path.basename(file) == "__init__.py" else ".py"
-                found[name.replace(".", "/") + inner] = text
+                    found[path] = source.read()
         return found
 
 

@@ -1,8 +1,6 @@
 """Gangs: tasks of one step that run at the same time and know each other (`@parallel`)."""
 
 import os
-import sys
-import types
 
 from .exceptions import InvalidNextException
 
@@ -20,25 +18,7 @@ class ParallelUBF:
         return item or 0
 
 
-MODULE = ParallelUBF.__module__ = "metaflow.flowspec"
-
-
-class ClassInMetaflow:
-    """While the artifact is pickled or loaded, `metaflow.flowspec.ParallelUBF` is the class above."""
-
-    def __enter__(self):
-        self._module = sys.modules.get(MODULE)
-        module = self._module
-        if module is None:
-            module = sys.modules[MODULE] = types.ModuleType(MODULE)
-        self._held = getattr(module, "ParallelUBF", None)
-        module.ParallelUBF = ParallelUBF
-
-    def __exit__(self, *_error):
-        if self._module is None:
-            del sys.modules[MODULE]
-        elif self._held is not None:
-            self._module.ParallelUBF = self._held
+ParallelUBF.__module__ = "metaflow.flowspec"
 
 
 def start(flow, step, names, nodes):

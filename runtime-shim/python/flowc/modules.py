@@ -4,7 +4,7 @@ A flow file that only asks for what we have never meets the real package, be it
 installed or not. The first name that is not ours imports the real one: under
 its own name, but with our exceptions, `current` and `ForeachFrame` already in
 place, so that there is one of each; then our `FlowSpec`, `step` and decorators
-are put over its own.
+are put over its own, in every module of it that holds them.
 """
 
 import os
@@ -13,7 +13,7 @@ import types
 
 import flowc
 
-from . import exceptions
+from . import exceptions, standins
 from .current import Current, Parallel, current
 from .foreach import ForeachFrame
 
@@ -56,23 +56,6 @@ def _tuple_module():
     return module
 
 
-def _events_module():
-    module = types.ModuleType(EVENTS)
-
-    def of_events(name):
-        from . import events
-
-        if name != "MetaflowEvent":
-            raise AttributeError("module `%s` has no attribute `%s`" % (EVENTS, name))
-        return events.MetaflowEvent
-
-    module.__getattr__ = of_events
-    return module
-
-
-EVENTS = "metaflow.events"
-"""The module that pickles of events name. The real one has more, and takes the place of ours."""
-
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 FOR_CHILDREN = [os.path.dirname(_PACKAGE), os.path.join(_PACKAGE, "names")]
@@ -82,44 +65,92 @@ They take over the path and import the flow file anew, which must find `flowc`
 and, where the real package is not installed, `metaflow`.
 """
 
-_ours = {}
+_kept = {}
+"""Modules of ours that stay when the real package is loaded."""
+
+_front = None
 _real = None
 _namespace = None
+_loading = []
 
 
 def install():
-    """Makes `import metaflow` find us."""
+    """Makes `import metaflow` find us, whoever imports it; once is enough."""
+    global _front
+    if _front is not None:
+        return
+    early = sys.modules.get("metaflow")
+    _front = _make_front()
+    for name, module in (
+        ("exception", _exception_module()),
+        ("metaflow_current", _current_module()),
+        ("tuple_util", _tuple_module()),
+    ):
+        module.__spec__ = standins.spec(module, False)
+        setattr(_front, name, module)
+        _kept[module.__name__] = module
+    sys.meta_path.insert(0, _Finder)
+    sys.path += FOR_CHILDREN
+    if early is not None and not _is_ours(early):
+        # It was imported when the interpreter started, before we could come first.
+        _adopt(early, list(sys.modules.values()))
+        return
+    _stand_alone()
+
+
+def _make_front():
     front = types.ModuleType("metaflow", flowc.__doc__)
     front.__path__ = []
-    front.__all__ = flowc.__all__
     for name in flowc.__all__:
         setattr(front, name, getattr(flowc, name))
-    front.exception = _exception_module()
-    front.metaflow_current = _current_module()
-    front.tuple_util = _tuple_module()
-    front.events = _events_module()
     front.__getattr__ = _foreign
-    _ours.update(
-        {
-            "metaflow": front,
-            "metaflow.exception": front.exception,
-            "metaflow.metaflow_current": front.metaflow_current,
-            "metaflow.tuple_util": front.tuple_util,
-            EVENTS: front.events,
-        }
-    )
-    sys.modules.update(_ours)
-    sys.meta_path.insert(0, _Submodules)
-    sys.path += FOR_CHILDREN
+    front.__spec__ = standins.spec(front, True)
+    return front
+
+
+def _is_ours(module):
+    return (getattr(module, "__file__", None) or "").startswith(_PACKAGE + os.sep)
+
+
+def _stand_alone():
+    sys.modules["metaflow"] = _front
+    sys.modules.update(_kept)
 
 
 def _foreign(name):
-    """A name of `metaflow` that is not ours."""
-    if name.startswith("__"):
-        raise AttributeError(name)
+    """A name of `metaflow` that is not among those that nearly every flow uses."""
     if name in flowc.LAZY:
         return getattr(flowc, name)
+    if name == "__all__":
+        return _all_names()
+    if name == "__version__":
+        return _version()
+    if name.startswith("__"):
+        raise AttributeError("module `metaflow` has no attribute `%s`" % name)
+    if standins.has(name) and _real is None:
+        from importlib import import_module
+
+        return import_module("metaflow." + name)
     return getattr(_load(name), name)
+
+
+def _all_names():
+    """What `from metaflow import *` gives: all that the real package has, if it is installed."""
+    ours = flowc.__all__ + list(flowc.LAZY)
+    try:
+        theirs = [name for name in vars(_load("*")) if name[0] != "_"]
+    except ImportError:
+        theirs = []
+    return ours + [name for name in theirs if name not in ours]
+
+
+def _version():
+    from importlib import metadata
+
+    try:
+        return metadata.version("metaflow")
+    except metadata.PackageNotFoundError:
+        raise AttributeError("Metaflow is not installed for %s" % sys.executable) from None
 
 
 def use_namespace(namespace):
@@ -130,53 +161,42 @@ def use_namespace(namespace):
         _real.namespace(namespace)
 
 
-def install_configs(module):
-    """Makes pickles of `ConfigValue` find the one class that there is."""
-    if _real is None:
-        for name in ("metaflow.user_configs", module.MODULE):
-            _ours[name] = sys.modules[name] = types.ModuleType(name)
-        sys.modules["metaflow.user_configs"].__path__ = []
-    _share_configs(module)
-
-
-def _share_configs(module):
-    theirs = sys.modules[module.MODULE]
-    for name in ("ConfigValue", "Config", "config_expr", "DelayEvaluator"):
-        setattr(theirs, name, getattr(module, name))
-
-
-class _Submodules:
-    """Loads the real package when one of its modules is imported by name."""
+class _Finder:
+    """Finds `metaflow`, whoever removed it, and its modules: a stand-in of ours, or those of the real package."""
 
     @staticmethod
     def find_spec(fullname, _path=None, _target=None):
-        if not fullname.startswith("metaflow.") or _real is not None or _loading:
+        if _loading or not (fullname == "metaflow" or fullname.startswith("metaflow.")):
             return None
-        real = _load(fullname[len("metaflow.") :])
+        if fullname == "metaflow":
+            return standins.spec(_real or _front, True)
+        if fullname in _kept:
+            return standins.spec(_kept[fullname], False)
+        name = fullname[len("metaflow.") :]
+        if _real is None:
+            if standins.has(name):
+                return standins.make(name, _load).__spec__
+            _load(name)
+        loaded = sys.modules.get(fullname)
+        if loaded is not None:
+            # Loading the package has imported it, and a second time would make two of it.
+            return standins.spec(loaded, hasattr(loaded, "__path__"))
+        from importlib import import_module
         from importlib.machinery import PathFinder
 
-        return PathFinder.find_spec(fullname, real.__path__)
-
-
-def _is_replaced(name):
-    """Whether the real package's module takes the place of ours."""
-    return name in ("metaflow", EVENTS) or name.startswith("metaflow.user_configs")
-
-
-_loading = []
+        # The parent may have been a stand-in when `import` took its path.
+        return PathFinder.find_spec(fullname, import_module(fullname.rpartition(".")[0]).__path__)
 
 
 def _load(wanted):
-    global _real
+    """The real package."""
     if _real is not None:
         return _real
     if _loading:
         raise AttributeError(wanted)
     import importlib
 
-    for name in _ours:
-        if _is_replaced(name):
-            del sys.modules[name]
+    standing = {name: sys.modules.pop(name) for name in list(sys.modules) if _gives_way(name)}
     path = sys.path[:]
     # Not the stand-in that is on the path for children.
     sys.path[:] = [entry for entry in path if entry not in FOR_CHILDREN]
@@ -184,7 +204,7 @@ def _load(wanted):
     try:
         real = importlib.import_module("metaflow")
     except ImportError as error:
-        sys.modules.update(_ours)
+        sys.modules.update(standing)
         if getattr(error, "name", None) != "metaflow":
             raise
         raise ImportError(
@@ -192,25 +212,36 @@ def _load(wanted):
             "for %s" % (wanted, sys.executable)
         ) from None
     except BaseException:
-        sys.modules.update(_ours)
+        sys.modules.update(standing)
         raise
     finally:
         _loading.clear()
         sys.path += [entry for entry in FOR_CHILDREN if entry in path]
-    for name in flowc.__all__:
-        setattr(real, name, getattr(flowc, name))
-    for name in flowc.LAZY:
-        setattr(real, name, getattr(flowc, name))
-    for name, module in _ours.items():
-        if not _is_replaced(name):
-            sys.modules[name] = module
-            setattr(real, name.partition(".")[2], module)
+    _adopt(real, [module for name, module in list(sys.modules.items()) if name.startswith("metaflow.")])
+    return real
+
+
+def _gives_way(name):
+    """Whether the real package's module takes the place of ours."""
+    return name == "metaflow" or name.startswith("metaflow.") and name not in _kept
+
+
+def _adopt(real, holders):
+    """Puts what is ours into the real package, and into the modules that hold something of it."""
+    global _real
     _real = real
-    importlib.import_module("metaflow.user_configs.config_parameters")
-    _share_configs(importlib.import_module("flowc.configs"))
-    # So that an event that was made before is of the class that its pickle names.
-    theirs = importlib.import_module(EVENTS)
-    theirs.MetaflowEvent = importlib.import_module("flowc.events").MetaflowEvent
+    swap = standins.pairs()
+    for name, module in _kept.items():
+        theirs = sys.modules.get(name)
+        if theirs is not None and theirs is not module:
+            for each, value in vars(module).items():
+                old = vars(theirs).get(each)
+                if each[0] != "_" and old is not None and old is not value:
+                    swap[id(old)] = (old, value)
+        sys.modules[name] = module
+        setattr(real, name.partition(".")[2], module)
+    standins.replace(swap, holders)
+    for name in flowc.__all__ + list(flowc.LAZY):
+        setattr(real, name, getattr(flowc, name))
     if _namespace is not None:
         real.namespace(_namespace)
-    return real

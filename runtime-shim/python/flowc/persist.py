@@ -38,11 +38,6 @@ def frame(name, value, spool):
     if name == "_foreach_stack":
         with FrameClassInMain():
             return artifacts.frame(name, value, spool)
-    if name == "_parallel_ubf_iter":
-        from .gang import ClassInMetaflow
-
-        with ClassInMetaflow():
-            return artifacts.frame(name, value, spool)
     return artifacts.frame(name, value, spool)
 
 

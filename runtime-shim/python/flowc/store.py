@@ -33,11 +33,6 @@ class Input:
         if name == "_foreach_stack":
             with FrameClassInMain():
                 return artifacts.load(answer, label, self._check)
-        if name == "_parallel_ubf_iter":
-            from .gang import ClassInMetaflow
-
-            with ClassInMetaflow():
-                return artifacts.load(answer, label, self._check)
         return artifacts.load(answer, label, self._check)
 
     def _check(self, number):

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from . import process
+from . import modules, process
 from .wire import Wire, decode, pack, write_all
 
 DESCRIPTORS = 3
@@ -94,9 +94,13 @@ class Zygote:
             self._closed = True
 
     def _preload(self, request):
+        # A package that imports `metaflow` is to find what the tasks find.
+        modules.install()
         failed = {}
         for name in request.get("modules") or ():
             package, _, submodule = name.partition(":")
+            if request.get("file") and _is_beside(package, request["file"]):
+                break  # the user's own: it may do anything, and the order of what follows counts
             try:
                 __import__(package, fromlist=[submodule] if submodule else [])
             except BaseException as error:
@@ -217,6 +221,23 @@ class Zygote:
                     kill(pid, signal.SIGKILL)
                 except OSError:
                     pass
+
+
+def _is_beside(package, file):
+    """Whether a module is found below the folder of the flow file, not among what is installed there."""
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(package.partition(".")[0])
+    except (ImportError, ValueError):
+        return False
+    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
+    root = os.path.join(os.path.dirname(os.path.realpath(file)), "")
+    for place in places:
+        inside = os.path.realpath(place or "").partition(root)[2]
+        if inside and not {"site-packages", "dist-packages"} & set(inside.split(os.sep)):
+            return True
+    return False
 
 
 def fresh_random_state():

@@ -65,7 +65,7 @@ def one_step(body, before="", after_class="", decorators=""):
     """A flow whose start step is the given body."""
     lines = "\n".join("        " + line for line in textwrap.dedent(body).strip("\n").splitlines())
     return """
-from metaflow import *
+from flowc import *
 from metaflow import current, FlowSpec, step, Parameter, JSONType
 %s
 class F(FlowSpec):

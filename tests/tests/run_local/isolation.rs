@@ -101,3 +101,21 @@ fn numpy_and_scikit_learn_fork() {
     // With a fresh interpreter for each task the parent is flowc itself, and with a fork it is the warm interpreter.
     assert_eq!(world.runs(&[]).stdout, "[join/t] 1 True\n");
 }
+
+#[test]
+fn a_base_found_by_the_users_path_is_of_the_one_class() {
+    let flow = "from teambase import Base\nclass F(Base):\n    @step\n    def start(self):\n        self.seen = [self.kind, self.where()]\n        self.next(self.end)\n    @step\n    def end(self):\n        print(*self.seen)";
+    let base = "import random\nfrom metaflow import FlowSpec, current\nfrom metaflow.client import Run\nclass Base(FlowSpec):\n    kind = 'base'\n    def where(self):\n        return current.step_name\n";
+    let outside = flowc_tests::temp_dir();
+    let world = World::new(flow);
+    // Beside the flow the compiler looks for `teambase` and not for `site/teambase`.
+    for site in [outside.path().join("site"), world.path().join("site")] {
+        std::fs::create_dir_all(site.join("teambase")).unwrap();
+        std::fs::write(site.join("teambase/__init__.py"), base).unwrap();
+        for arguments in [&[][..], &["--no-fork"]] {
+            let mut command = world.command(arguments);
+            let output = super::world::output(command.env("PYTHONPATH", &site));
+            assert_eq!(output.stdout, "[end/t] base start\n", "{}", output.stderr);
+        }
+    }
+}
