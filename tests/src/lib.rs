@@ -17,6 +17,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
+use std::str::FromStr;
 use std::sync::OnceLock;
 
 pub use forks::Forks;
@@ -67,6 +68,17 @@ pub fn cache_dir() -> PathBuf {
         .expect("none of FLOWC_CACHE, XDG_CACHE_HOME and HOME is set")
 }
 
+/// What an environment variable sets, else the default.
+///
+/// # Panics
+/// If the variable's text is no such value.
+pub fn setting<T: FromStr>(name: &str, default: T) -> T {
+    env::var(name).map_or(default, |text| {
+        let value = text.parse().ok();
+        value.unwrap_or_else(|| panic!("{name}={text} cannot be read"))
+    })
+}
+
 /// An empty folder that goes away with the value.
 pub fn temp_dir() -> tempfile::TempDir {
     tempfile::Builder::new()
@@ -103,10 +115,17 @@ struct Binaries {
     shim: PathBuf,
 }
 
-/// Builds both programs in the profile and the target folder of the running test.
+/// Both programs: those in the folder that `FLOWC_TEST_PROGRAMS` names, which `./dev test` has built for all test binaries, or
+/// built now, in the profile and the target folder of the running test.
 fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
     BINARIES.get_or_init(|| {
+        if let Some(folder) = env::var_os("FLOWC_TEST_PROGRAMS").map(PathBuf::from) {
+            return Binaries {
+                flowc: folder.join("flowc"),
+                shim: folder.join("flowc-shim"),
+            };
+        }
         let test = env::current_exe().expect("the running test has a path");
         // A test runs as `<target folder>/<profile>/deps/<name>-<digest>`.
         let built = test
@@ -117,39 +136,32 @@ fn binaries() -> &'static Binaries {
             None | Some("debug") => "dev",
             Some(name) => name,
         };
-        let cargo = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO"));
-            // What cargo told this test about its package would make build scripts of others run again.
-            for (name, _) in env::vars_os() {
-                let known = name.to_string_lossy();
-                let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
-                if known == "CARGO" || told.iter().any(|start| known.starts_with(start)) {
-                    command.env_remove(name);
-                }
+        let mut cargo = Command::new(env!("CARGO"));
+        // What cargo told this test about its package would make build scripts of others run again.
+        for (name, _) in env::vars_os() {
+            let known = name.to_string_lossy();
+            let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+            if known == "CARGO" || told.iter().any(|start| known.starts_with(start)) {
+                cargo.env_remove(name);
             }
-            run(command
-                .args(arguments)
-                .args(["--quiet", "--profile", profile, "--target-dir"])
-                .arg(
-                    built
-                        .parent()
-                        .expect("a profile is a folder in the target folder"),
-                )
-                .args(if arguments[0] == "rustc" { STATIC } else { &[] })
-                .current_dir(repo_root()));
-        };
-        cargo(&["build", "--package", "flowc", "--bin", "flowc"]);
-        // As it is released: no shared library is needed, whatever the image has.
-        cargo(&["rustc", "--package", "flowc-task", "--bin", "flowc-shim"]);
+        }
+        let target = built.parent();
+        // As `./dev` does, the shim as it is released: no shared library is needed, whatever the image has.
+        run(cargo
+            .env(
+                "RUSTC_WORKSPACE_WRAPPER",
+                repo_root().join("tests/static-shim"),
+            )
+            .args(["build", "--package", "flowc", "--package", "flowc-task"])
+            .args(["--bins", "--quiet", "--profile", profile, "--target-dir"])
+            .arg(target.expect("a profile is a folder in the target folder"))
+            .current_dir(repo_root()));
         Binaries {
             flowc: keep(built, "flowc"),
             shim: keep(built, "flowc-shim"),
         }
     })
 }
-
-/// Proc macros cannot be linked statically; so only the program itself gets the flag.
-const STATIC: &[&str] = &["--", "-C", "target-feature=+crt-static"];
 
 /// Moves a copy of the program to where no later build replaces it while a test runs it.
 fn keep(built: &Path, name: &str) -> PathBuf {

@@ -5,12 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use std::env;
-use std::fmt::Debug;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -21,7 +18,7 @@ use flowc_core::source::SourceTree;
 use flowc_core::{front, lower};
 use flowc_step_functions::StepFunctions;
 use flowc_target::Target;
-use flowc_tests::{repo_root, report, temp_dir};
+use flowc_tests::{repo_root, report, setting, temp_dir};
 
 /// How long it goes on.
 const SECONDS: u64 = 60;
@@ -91,10 +88,6 @@ const TOKENS: &[&str] = &[
     "super().",
     "if __name__ == \"__main__\":",
 ];
-
-fn setting<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
-    env::var(name).map_or(default, |text| text.parse().unwrap())
-}
 
 fn corpus() -> Vec<String> {
     let mut files = Vec::new();
@@ -225,6 +218,7 @@ fn compile(source: &str) -> &'static str {
 fn no_file_makes_the_compiler_panic() {
     let seed = setting("FLOWC_FUZZ_SEED", Rng::new().get_seed());
     let until = Instant::now() + Duration::from_secs(setting("FLOWC_FUZZ_SECONDS", SECONDS));
+    eprintln!("fuzz, FLOWC_FUZZ_SEED={seed}");
     let corpus = corpus();
     let mut random = Rng::with_seed(seed);
     let mut counts = std::collections::BTreeMap::<&str, u64>::new();

@@ -166,10 +166,19 @@ start_s3() {
     "import boto3; boto3.client('s3', endpoint_url='$s3').create_bucket(Bucket='flows')"
 }
 
+# Whether a controller looks after the namespace $1 already. One that looks after another ends: binaries that share a bed take turns.
+has_controller() {
+  alive argo || return 1
+  [ "$(cat "$bed/argo.namespace")" != "$1" ] || return 0
+  stop argo
+  ! alive events || stop events
+  return 1
+}
+
 # Argo as a platform's administrators set it up on a cluster with the restricted profile: see argo.yaml.
 start_argo() {
   local programs_of_argo=$1 crds=$2 namespace=${3:-argo} root
-  if alive argo; then return; fi
+  if has_controller "$namespace"; then return; fi
   # Under load the first attempt may time out.
   wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds" -f "$here/../argo/events.yaml"
   # The API server takes some seconds to serve what it has just been told of.
@@ -184,6 +193,7 @@ start_argo() {
   rm -rf "$root"
   namespace "$namespace"
   sed "s/NAMESPACE/$namespace/" "$here/argo.yaml" | kubectl apply --namespace "$namespace" -f - >/dev/null
+  echo "$namespace" >"$bed/argo.namespace"
   # Its own interval of ten seconds doubles the time of every run here.
   start argo env KUBECONFIG="$kubeconfig" LEADER_ELECTION_DISABLE=true DEFAULT_REQUEUE_TIME=1s \
     "$programs_of_argo/workflow-controller" --namespaced --namespace "$namespace" \
@@ -195,11 +205,12 @@ start_argo() {
 # Our own program in its place, where Argo's are not to be had. It reads counts by kubectl.
 start_standin() {
   local crds=$1 namespace=${2:-argo}
-  if alive argo; then return; fi
+  if has_controller "$namespace"; then return; fi
   # Under load the first attempt may time out.
   wait_for "Argo's definitions" kubectl apply --server-side --force-conflicts -f "$crds" -f "$here/../argo/events.yaml"
   wait_for "Argo's resources" kubectl get workflows,workflowtemplates,cronworkflows,sensors,eventsources
   namespace "$namespace"
+  echo "$namespace" >"$bed/argo.namespace"
   start argo env KUBECONFIG="$kubeconfig" PATH="$programs:$PATH" PYTHONDONTWRITEBYTECODE=1 \
     python3 "$here/../argo/standin" --namespace "$namespace" --wait-image docker.io/flowc/step:test
 }

@@ -241,13 +241,11 @@ impl Drop for Airflow<'_> {
 
 fn end_with_this_process(airflow: &Airflow<'_>) {
     static GUARD: OnceLock<Child> = OnceLock::new();
-    let cluster = airflow.cluster.folder();
-    GUARD.get_or_init(|| {
-        guard(&[
-            (&script(), airflow.folder.path()),
-            (&kubernetes::script(), cluster),
-        ])
-    });
+    let mut beds = vec![(script(), airflow.folder.path())];
+    if !airflow.cluster.is_lent() {
+        beds.push((kubernetes::script(), airflow.cluster.folder()));
+    }
+    GUARD.get_or_init(|| guard(&beds));
 }
 
 #[track_caller]

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -95,9 +96,20 @@ impl Argo {
     /// The Workflow of a run, as `flowc trigger` printed it: `HelloFlow/argo-helloflow-x7k2p`.
     #[track_caller]
     pub fn workflow(&self, run: &str) -> Value {
-        let name = run.rsplit_once("argo-").map_or(run, |(_, name)| name);
+        let name = workflow_name(run);
         self.bed
             .get(&["--namespace", self.namespace, "workflow", name])
+    }
+
+    /// Looks at the Workflow of a run whenever it changes, until it is as wanted; `None` if it never is in that time.
+    pub fn watch(
+        &self,
+        run: &str,
+        patience: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
+        let object = ["workflow", workflow_name(run)];
+        self.bed.watch(self.namespace, &object, patience, wanted)
     }
 
     /// Makes the schedule of that name start a run: the stand-in is asked to; Argo's own does it at the next full minute that
@@ -109,6 +121,10 @@ impl Argo {
             self.bed.kubectl(&[&arguments[..], &what[..]].concat());
         }
     }
+}
+
+fn workflow_name(run: &str) -> &str {
+    run.rsplit_once("argo-").map_or(run, |(_, name)| name)
 }
 
 /// The nodes of a Workflow, sorted by name.
@@ -145,7 +161,9 @@ pub fn tree(workflow: &Value) -> Vec<Node> {
 
 fn end_with_this_process(bed: &Bed) {
     static GUARD: OnceLock<Child> = OnceLock::new();
-    GUARD.get_or_init(|| guard(&[(&kubernetes::script(), bed.folder())]));
+    if !bed.is_lent() {
+        GUARD.get_or_init(|| guard(&[(kubernetes::script(), bed.folder())]));
+    }
 }
 
 fn text(path: &Path) -> String {

@@ -1,7 +1,11 @@
 //! A real Kubernetes with S3 beside it, `tests/beds/kubernetes/README.md`; or the cluster that `FLOWC_TEST_CLUSTER` names.
 
+use std::io::BufReader;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -9,11 +13,28 @@ use tempfile::TempDir;
 use super::IMPOSSIBLE;
 use crate::{repo_root, run, shim, temp_dir};
 
-/// A running cluster; it ends with this value.
+/// A running cluster; it ends with this value, unless the runner of the tests lends it to several binaries.
 #[derive(Debug)]
 pub struct Bed {
-    folder: TempDir,
+    folder: Folder,
     description: Value,
+}
+
+/// Where a cluster has its files, and who ends it.
+#[derive(Debug)]
+enum Folder {
+    Own(TempDir),
+    /// `FLOWC_TEST_BED`: `tests/runner.py` ends it behind the last binary that uses it.
+    Lent(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Lent(folder) => folder,
+        }
+    }
 }
 
 impl Bed {
@@ -21,10 +42,13 @@ impl Bed {
     ///
     /// In CI, where `CI` is set, that is a failure.
     pub fn up() -> Option<Self> {
-        let folder = temp_dir();
+        let (folder, owner) = match std::env::var_os("FLOWC_TEST_BED") {
+            Some(lent) => (Folder::Lent(lent.into()), parent_id()),
+            None => (Folder::Own(temp_dir()), std::process::id()),
+        };
         let output = command(folder.path(), "up", &[])
-            // Should this test be killed, the next bed that starts ends this one.
-            .env("FLOWC_BED_OWNER", std::process::id().to_string())
+            // Should its owner be killed, the next bed that starts ends this one.
+            .env("FLOWC_BED_OWNER", owner.to_string())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
@@ -83,6 +107,43 @@ impl Bed {
         serde_json::from_str(&self.kubectl(&all)).expect("kubectl prints JSON")
     }
 
+    /// Looks at an object of the namespace whenever it changes, until it is as wanted; `None` if it never is in that time.
+    ///
+    /// One `kubectl` waits for the changes; asking twice a second takes as much of the machine as the pods.
+    pub fn watch(
+        &self,
+        namespace: &str,
+        object: &[&str],
+        patience: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
+        let end = Instant::now() + patience;
+        // The stream ends with the request, and with an API server that is restarted.
+        while Instant::now() < end {
+            let mut kubectl = self.command(Path::new("kubectl"));
+            kubectl
+                .args(["--namespace", namespace, "--request-timeout", "30s"])
+                .args(["get", "--watch", "--output", "json"])
+                .args(object);
+            let mut kubectl = kubectl
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("the bed's script can be started");
+            let stdout = kubectl.stdout.take().expect("it is piped");
+            let seen = serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter();
+            let found = seen.map_while(Result::ok).find(|object| wanted(object));
+            let _ = kubectl.kill();
+            let _ = kubectl.wait();
+            if found.is_some() {
+                return found;
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+        None
+    }
+
     /// Name of an image: `step`, `bare` or `shim`.
     pub fn image(&self, kind: &str) -> &str {
         self.description["images"][kind]
@@ -93,6 +154,11 @@ impl Bed {
     /// Version of the Argo that runs in a cluster of one's own, as its description says; `None` on a cluster of ours.
     pub fn argo(&self) -> Option<&str> {
         self.description["argo"].as_str()
+    }
+
+    /// Whether another binary uses it next.
+    pub(super) fn is_lent(&self) -> bool {
+        matches!(self.folder, Folder::Lent(_))
     }
 
     /// Whether `FLOWC_TEST_CLUSTER` describes the cluster: nothing of it may be started or stopped.
@@ -196,6 +262,9 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
+        if self.is_lent() {
+            return;
+        }
         // A test that failed is told already; what could not be ended is ended by the next `up`.
         let _ = command(self.folder.path(), "down", &[]).status();
     }

@@ -141,15 +141,8 @@ impl World {
     /// Looks at the run's Workflow until it is as wanted.
     #[track_caller]
     pub(crate) fn until(&self, run: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
-            let workflow = self.argo.workflow(run);
-            if wanted(&workflow) {
-                return workflow;
-            }
-            assert!(start.elapsed() < PATIENCE, "{run}: {workflow:#}");
-            thread::sleep(Duration::from_millis(500));
-        }
+        let found = self.argo.watch(run, PATIENCE, wanted);
+        found.unwrap_or_else(|| panic!("{run}: {:#}", self.argo.workflow(run)))
     }
 
     /// Waits for a pod of the run in which the step has begun: the line that its user code printed is in the log.
@@ -163,6 +156,8 @@ impl World {
                 "--namespace",
                 self.argo.namespace,
                 "pods",
+                "--field-selector",
+                "status.phase=Running",
                 "--selector",
                 &selector,
             ]);
@@ -175,7 +170,7 @@ impl World {
                 }
             }
             assert!(start.elapsed() < PATIENCE, "{run} never said {line}");
-            thread::sleep(Duration::from_millis(300));
+            thread::sleep(Duration::from_millis(500));
         }
     }
 

@@ -4,13 +4,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use flowc_tests::{flowc, metaflow_python, repo_root, run, temp_dir};
+use flowc_tests::{Forks, Output, flowc, metaflow_python, run, temp_dir};
 use serde_json::Value;
 
 /// One Metaflow store that both programs write to, with everything that they read from the environment.
 pub(crate) struct Bed {
     pub(crate) root: tempfile::TempDir,
+    /// The scripts of `tests/beds/metaflow`, which all import Metaflow first.
+    scripts: OnceLock<Forks>,
 }
 
 /// A flow under test and the parameters it gets on the command line.
@@ -54,7 +57,10 @@ fn path_with(python: &Path) -> OsString {
 
 impl Bed {
     pub(crate) fn new() -> Self {
-        Self { root: temp_dir() }
+        Self {
+            root: temp_dir(),
+            scripts: OnceLock::new(),
+        }
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -99,10 +105,19 @@ impl Bed {
         command
     }
 
-    pub(crate) fn script(&self, name: &str) -> Command {
-        let mut command = self.command(metaflow_python());
-        command.arg(repo_root().join("tests/beds/metaflow").join(name));
-        command
+    /// Runs a script of `tests/beds/metaflow` to its end.
+    pub(crate) fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        let start = || Forks::start(self.command(metaflow_python()), &["metaflow"]);
+        let script = format!("tests/beds/metaflow/{name}");
+        self.scripts.get_or_init(start).run(&script, arguments)
+    }
+
+    /// What the client's script prints.
+    #[track_caller]
+    pub(crate) fn client(&self, arguments: &[&str]) -> String {
+        let output = self.script("client.py", arguments);
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output:#?}");
+        output.stdout
     }
 
     /// Runs the flow with Metaflow and returns the run's id.
@@ -160,33 +175,26 @@ impl Bed {
     }
 
     /// What the official client sees of a run.
+    #[track_caller]
     pub(crate) fn describe(&self, pathspec: &str) -> Value {
-        let text = run(self.script("client.py").args(["describe", pathspec]));
-        serde_json::from_str(&text).unwrap()
+        serde_json::from_str(&self.client(&["describe", pathspec])).unwrap()
     }
 
     /// The comparison of two runs, equal or not.
+    #[track_caller]
     pub(crate) fn compare(&self, case: &Case, left: &str, right: &str) -> Value {
-        // It lists attributes that Metaflow has computed for its conda and its cluster.
-        let left_out = case.in_place.then_some(["--leave-out", "_graph_info"]);
-        let left_out = left_out.into_iter().flatten();
-        let output = self
-            .script("compare.py")
-            .arg(case.class)
-            .arg(self.store())
-            .arg(left)
-            .arg(self.store())
-            .arg(right)
-            .arg("--file")
-            .arg(&case.file)
-            .args(left_out)
-            .output()
-            .unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| {
-            panic!(
-                "compare.py: {why}\n{}",
-                String::from_utf8_lossy(&output.stderr)
-            )
-        })
+        let (store, file) = (text(&self.store()), text(&case.file));
+        let mut arguments = vec![case.class, &store, left, &store, right, "--file", &file];
+        if case.in_place {
+            // It lists attributes that Metaflow has computed for its conda and its cluster.
+            arguments.extend(["--leave-out", "_graph_info"]);
+        }
+        let output = self.script("compare.py", &arguments);
+        serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|why| panic!("compare.py: {why}\n{}", output.stderr))
     }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }

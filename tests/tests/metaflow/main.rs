@@ -220,11 +220,8 @@ fn metaflow_commands_work_on_runs_of_flowc() {
     ] {
         let id = bed.run_flowc(&case);
         let pathspec = format!("{}/{id}", case.class);
-        let text = run(bed
-            .script("client.py")
-            .arg("commands")
-            .arg(&case.file)
-            .arg(&pathspec));
+        let file = case.file.display().to_string();
+        let text = bed.client(&["commands", &file, &pathspec]);
         let found: Value = serde_json::from_str(&text).unwrap();
         let count = |key: &str| found[key].as_u64().unwrap();
         assert_eq!(
@@ -345,10 +342,7 @@ fn metaflow_resumes_a_failed_run_of_flowc() {
     assert_eq!(resumed["successful"], json!(true));
     let origins = |place: &str| resumed["tasks"][place]["metadata"]["origin-run-id"].clone();
     assert_eq!(origins("work[0]"), json!(failed), "what was done is cloned");
-    let done = run(bed.script("client.py").args([
-        "value",
-        &format!("BreaksFlow/{}", fs::read_to_string(&id).unwrap()),
-        "done",
-    ]));
+    let resumed = format!("BreaksFlow/{}", fs::read_to_string(&id).unwrap());
+    let done = bed.client(&["value", &resumed, "done"]);
     assert_eq!(done.trim(), r#"["a", "b", "c"]"#);
 }

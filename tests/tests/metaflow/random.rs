@@ -1,12 +1,16 @@
-//! The fixed sample of random flows: they are among the constructs, so that every executor runs them.
+//! Random flows: a fixed sample of them is among the constructs, so that every executor runs them, and `./dev soak` has Metaflow
+//! and flowc run as many as one likes.
 
 use std::fs;
 
 use flowc_tests::constructs::CONSTRUCTS;
+use flowc_tests::setting;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::bed::{Bed, Case, Random};
 use crate::flows::{self, Line, Sample, file_of, transition};
+use crate::table::Table;
 
 /// Tasks that a flow of the sample makes, those of iterations not counted: each is a pod on three beds.
 const TASKS: std::ops::Range<usize> = 12..20;
@@ -36,6 +40,38 @@ fn the_fixed_sample_is_what_the_generator_makes() {
             );
         }
     }
+}
+
+/// `FLOWC_SOAK_FLOWS` of them, made from `FLOWC_SOAK_SEED`.
+#[test]
+#[ignore = "takes as long as one likes: ./dev soak"]
+fn random_flows_leave_the_same_artifacts() {
+    let seed = setting("FLOWC_SOAK_SEED", fastrand::u64(..));
+    eprintln!("random flows, FLOWC_SOAK_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let strategy = flows::sample_that_chooses();
+    let bed = Bed::new();
+    let file = bed.root.path().join("flow.py");
+    let mut table = Table::default();
+    for _ in 0..setting("FLOWC_SOAK_FLOWS", 50) {
+        let sample = strategy.new_tree(&mut runner).unwrap().current();
+        let source = source("RandomFlow", &sample);
+        fs::write(&file, &source).unwrap();
+        let case = Case {
+            name: "random",
+            file: file.clone(),
+            class: "RandomFlow",
+            arguments: &[],
+            random: Random::Free,
+            in_place: false,
+        };
+        table.compare(&bed, &case);
+        assert!(table.wrong.is_empty(), "{:#?}\n{source}", table.wrong);
+    }
+    table.finish(&format!("Random flows of seed {seed}"));
 }
 
 /// Flows that have everything that the language has to choose from: a split, a foreach, a switch and a loop.

@@ -1,5 +1,7 @@
 """What is done at each look at the cluster."""
 
+import time
+
 from cron import Cron
 from events import Events
 from graph import Graph, parameters
@@ -9,6 +11,8 @@ from subset import WORKFLOW_SPEC, Refused, check, check_template
 
 RUNNING = "workflows.argoproj.io/completed!=true"
 OPEN_PODS = "workflows.argoproj.io/completed=false"
+# Seconds between two looks at what starts Workflows: each takes several requests, and pods come and go meanwhile.
+STARTERS = 1
 
 
 class Controller:
@@ -17,11 +21,14 @@ class Controller:
     def __init__(self, api, wait_image):
         self.api, self.wait_image = api, wait_image
         self.cron, self.events = Cron(api), Events(api)
+        self.looked = 0
 
     def look(self):
         """Everything that has not ended goes one step on; what is known is in the cluster alone."""
-        self.cron.look()
-        self.events.look()
+        if time.monotonic() - self.looked >= STARTERS:
+            self.looked = time.monotonic()
+            self.cron.look()
+            self.events.look()
         workflows = self.api.list("workflows", RUNNING)
         if not workflows:
             return
