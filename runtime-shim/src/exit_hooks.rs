@@ -3,7 +3,7 @@
 //! How the run ended is read in the store; no orchestrator says it. What becomes of a function changes nothing but the log.
 
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use flowc_protocol::exit::Exit;
 use flowc_task::error::TaskError;
 use flowc_task::history::sync::Syncer;
 use flowc_task::history::{self, Plans, RunRecord, sync};
-use flowc_task::hooks::{self, Caller, Ending};
+use flowc_task::hooks::{self, Call, Caller, Ending};
 use flowc_task::signals::{self, Stop, Urgency};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -135,7 +135,7 @@ fn endpoint() -> Result<Option<String>, TaskError> {
 }
 
 /// Waits for a function, which is asked to end if the container is.
-async fn wait(mut child: Child, mut stop: Stop) -> std::io::Result<ExitStatus> {
+async fn wait(mut child: Call, mut stop: Stop) -> std::io::Result<ExitStatus> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
     let signal = |signal| {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use bytes::Bytes;
 use flowc_protocol::known::hex;
@@ -96,8 +96,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Starts the call of a function; it fails by the exit code of the process.
-    pub fn start(&self, function: &str) -> io::Result<Child> {
+    /// Starts the call of a function.
+    pub fn start(&self, function: &str) -> io::Result<Call> {
         let mut command = Command::new(&self.interpreter.python);
         command
             .arg(&self.interpreter.harness)
@@ -109,11 +109,34 @@ impl Caller {
         }
         let mut child = command.spawn()?;
         let asked = json!({"file": self.file, "function": function, "run": self.run});
-        if let Some(mut stdin) = child.stdin.take() {
+        let mut lifeline = child.stdin.take();
+        if let Some(stdin) = &mut lifeline {
             // One that ends without listening says so by its end.
-            let _ = stdin.write_all(asked.to_string().as_bytes());
+            let _ = stdin.write_all(format!("{asked}\n").as_bytes());
         }
-        Ok(child)
+        Ok(Call {
+            process: child,
+            _lifeline: lifeline,
+        })
+    }
+}
+
+/// A function that is being called. It ends with this process, however that ends.
+pub struct Call {
+    process: Child,
+    /// Closed by the kernel if this process is killed, which the other side sees.
+    _lifeline: Option<ChildStdin>,
+}
+
+impl Call {
+    /// Waits until it has ended; it fails by the exit code of the process.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.process.wait()
+    }
+
+    /// Process that passes on `SIGTERM` to the function.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 

@@ -13,14 +13,14 @@ import os
 import sys
 from pickle import load
 
-from . import artifacts, modules
+from . import artifacts, lifeline, modules
 from .foreach import ForeachFrame
 from .persist import Spool
 
 
 def main():
     """Answers the one request."""
-    request = json.load(sys.stdin)
+    request = lifeline.request()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     modules.install()

@@ -3,17 +3,16 @@
 import importlib
 import importlib.util
 import inspect
-import json
 import os
 import sys
 import traceback
 
-from . import modules
+from . import lifeline, modules
 
 
 def main():
     """Calls the function that standard input names; exits with 1 if there is none or it fails."""
-    asked = json.load(sys.stdin)
+    asked = lifeline.request()
     modules.install()
     sys.argv[:] = [asked["file"]]
     sys.path.insert(0, os.path.dirname(asked["file"]))

@@ -14,13 +14,13 @@ import os
 import sys
 from pickle import HIGHEST_PROTOCOL, PicklingError, Unpickler
 
-from . import modules
+from . import lifeline, modules
 from .foreach import ForeachFrame
 
 
 def main():
     """Answers the one request."""
-    request = json.load(sys.stdin)
+    request = lifeline.request()
     # What unpickling prints is no answer.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
