@@ -3,32 +3,28 @@
 //! Two interpreters are asked side by side, with different hash seeds: an answer that depends on more than the files is none.
 
 use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::{env, fs};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context, bail};
 use flowc_core::diag::{Code, Diagnostic, Severity};
 use flowc_core::front::python::description::{self, Description, Failure};
+use flowc_core::ir::flow::Flow;
 use flowc_core::source::{FileId, SourceTree, Span};
 use flowc_local::interpreter::{self, Interpreter};
+use flowc_target::Profile;
+use flowc_target::profile::DescribeLimits;
 use flowc_task::harness;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::output::ignore_broken_pipe;
 use crate::place::variable;
-use crate::question;
 use crate::run::session::cache;
-
-/// What of the environment Python keeps: where it finds its own files and packages.
-const KEPT: &[&str] = &[
-    "HOME",
-    "LD_LIBRARY_PATH",
-    "PATH",
-    "PYENV_VERSION",
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-];
+use crate::surroundings::{Places, Surroundings, Variable};
 
 /// What the answer depends on besides the flow's files.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -48,6 +44,9 @@ pub(crate) struct Given {
     /// Fail where only Python could tell, and do not ask it
     #[arg(skip)]
     pub(crate) statically: bool,
+    /// Whose environment the flow file sees
+    #[arg(skip)]
+    pub(crate) surroundings: Surroundings,
 }
 
 impl Given {
@@ -63,7 +62,15 @@ impl Given {
             config_value,
             attached,
             python,
-            statically: false,
+            ..Self::default()
+        }
+    }
+
+    /// The same for a bundle of the profile of this name, which depends on nothing of this machine.
+    pub(crate) fn in_containers(&self, profile: Option<&str>) -> Self {
+        Self {
+            surroundings: Surroundings::Containers(profile.map(str::to_owned)),
+            ..self.clone()
         }
     }
 
@@ -111,14 +118,38 @@ pub(crate) struct Question<'a> {
     pub(crate) class: &'a str,
     /// Where something cannot be read.
     pub(crate) because: Option<Span>,
+    /// What Python may take.
+    pub(crate) limits: DescribeLimits,
+    /// What the containers have, where it is asked for a bundle.
+    pub(crate) profile: Option<&'a Profile>,
+}
+
+/// What Python said.
+pub(crate) struct Answer {
+    /// What it makes of the file, or why it cannot be executed.
+    pub(crate) outcome: Result<Description, Failure>,
+    /// The environment variables that this comes from, where a bundle is to be made of it.
+    pub(crate) variables: Vec<Variable>,
+    /// Who was asked.
+    python: Interpreter,
+}
+
+/// How an execution ended besides its answer; what `Executions.execute` of `describe.py` says.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Ended {
+    /// The limit that it crossed.
+    limit: Option<String>,
+    /// How it ended without an answer.
+    status: Option<String>,
+    variables: Vec<Variable>,
 }
 
 /// The answer, or a finding that says why there is none; an error is one of the world.
 pub(crate) fn describe(
-    tree: &mut SourceTree,
     question: &Question<'_>,
     given: &Given,
-) -> anyhow::Result<Result<Description, Diagnostic>> {
+) -> anyhow::Result<Result<Answer, Diagnostic>> {
     let mut python = match interpreter::choose(given.python.as_deref(), &variable) {
         Ok(python) => python,
         Err(error) => {
@@ -131,66 +162,172 @@ pub(crate) fn describe(
         .with_context(|| format!("cannot resolve {}", question.root.display()))?;
     python.resolve(&root, &variable);
     let harness = harness::install(&cache(&variable)).context("cannot write the harness")?;
-    let asked = json!({
+    let limits = question.limits;
+    let mib = |number: u32| u64::from(number) << 20;
+    let mut asked = json!({
         "root": root,
         "file": question.file,
         "flow": question.class,
         "configs": given.configs()?,
-    })
-    .to_string();
-    let start = |seed: &str| start(&python, &harness, &root, seed, &asked);
-    let (first, second) = (start("1")?, start("2")?);
-    let answers = [first.wait_with_output()?, second.wait_with_output()?];
-    let mut texts = Vec::new();
-    for answer in answers {
-        if answer.stdout.is_empty() {
+        "limits": {
+            "timeout_s": limits.timeout_s,
+            "memory_bytes": mib(limits.memory_mib),
+            "answer_bytes": mib(limits.answer_mib),
+        },
+    });
+    let start = |seed: &str, asked: &Value| {
+        let mut command = Command::new(&python.program);
+        given
+            .surroundings
+            .enter(&mut command, seed, question.profile);
+        command.arg(&harness).arg("describe").current_dir(&root);
+        Asked::start(command, asked)
+            .with_context(|| format!("cannot start {}", python.program.display()))
+    };
+    let second = start("2", &asked)?;
+    asked["surroundings"] = given.surroundings.question(question.profile);
+    let first = start("1", &asked)?;
+    let mut answers = Vec::new();
+    let mut variables = Vec::new();
+    for asked in [first, second] {
+        let (ended, text) = asked.hear()?;
+        if let Some(limit) = &ended.limit {
+            return Ok(Err(because(too_much(limit, limits), question)));
+        }
+        variables.extend(ended.variables);
+        answers.push(text.ok_or(ended.status));
+    }
+    let (first, second) = match <[_; 2]>::try_from(answers) {
+        Ok([Ok(first), Ok(second)]) => (first, second),
+        Ok([Err(status), _] | [_, Err(status)]) => {
+            let status = status.unwrap_or_default();
             let failure = Failure {
-                said: format!("it ended without a word ({})", answer.status),
+                said: format!("it ended without a word ({status})"),
                 file: None,
                 line: None,
             };
-            return Ok(Err(failed(tree, question, &python, &failure)));
+            return Ok(Ok(Answer {
+                outcome: Err(failure),
+                variables,
+                python,
+            }));
         }
-        texts.push(String::from_utf8(answer.stdout).context("Python's answer is not UTF-8")?);
-    }
-    let parsed = description::parse(&texts[0]).context("Python's answer cannot be read")?;
-    let description = match parsed {
-        Ok(description) => description,
-        Err(failure) => return Ok(Err(failed(tree, question, &python, &failure))),
+        Err(_) => bail!("Python did not answer twice"),
     };
-    if texts[0] != texts[1] {
-        return Ok(Err(unsteady(question, &texts[0], &texts[1])));
+    let outcome = description::parse(&first).context("Python's answer cannot be read")?;
+    if outcome.is_ok() && first != second {
+        return Ok(Err(unsteady(question, &first, &second)));
     }
-    Ok(Ok(description))
+    Ok(Ok(Answer {
+        outcome,
+        variables,
+        python,
+    }))
 }
 
-fn start(
-    python: &Interpreter,
-    harness: &Path,
-    root: &Path,
-    seed: &str,
-    asked: &str,
-) -> anyhow::Result<Child> {
-    let kept = KEPT
-        .iter()
-        .filter_map(|name| Some((*name, env::var_os(name)?)));
-    let mut child = Command::new(&python.program)
-        .arg(harness)
-        .arg("describe")
-        .current_dir(root)
-        .env_clear()
-        .envs(kept)
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .env("PYTHONHASHSEED", seed)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .with_context(|| format!("cannot start {}", python.program.display()))?;
-    question::tell(&mut child, asked).context("cannot ask Python")?;
-    Ok(child)
+/// A Python that was asked.
+struct Asked {
+    process: Child,
+    /// Kept open until the answer is there: it tells the other side that somebody waits for it.
+    lifeline: Option<ChildStdin>,
+}
+
+impl Asked {
+    fn start(mut command: Command, asked: &Value) -> io::Result<Self> {
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // A Ctrl-C on the terminal is for flowc alone, whose end is theirs.
+            .process_group(0)
+            .spawn()?;
+        let mut lifeline = process.stdin.take();
+        if let Some(stdin) = &mut lifeline {
+            ignore_broken_pipe(stdin.write_all(format!("{asked}\n").as_bytes()))?;
+        }
+        Ok(Self { process, lifeline })
+    }
+
+    /// How it ended, and the text of its answer if there is one.
+    fn hear(self) -> anyhow::Result<(Ended, Option<String>)> {
+        let Self { process, lifeline } = self;
+        let output = process
+            .wait_with_output()
+            .context("cannot hear what Python answers")?;
+        drop(lifeline);
+        let said = String::from_utf8(output.stdout).context("Python's answer is not UTF-8")?;
+        let Some((ended, text)) = said.split_once('\n') else {
+            let status = Some(output.status.to_string());
+            return Ok((
+                Ended {
+                    status,
+                    ..Ended::default()
+                },
+                None,
+            ));
+        };
+        let ended: Ended = serde_json::from_str(ended).context("Python's answer cannot be read")?;
+        let is_answer = ended.status.is_none() && ended.limit.is_none();
+        Ok((ended, is_answer.then(|| text.to_owned())))
+    }
+}
+
+/// Python crossed a limit.
+fn too_much(limit: &str, limits: DescribeLimits) -> Diagnostic {
+    let DescribeLimits {
+        timeout_s,
+        memory_mib,
+        answer_mib,
+    } = limits;
+    let (message, help, key) = match limit {
+        "timeout" => (
+            format!("the flow file takes longer than {timeout_s} s when Python runs it"),
+            "keep what takes long or waits for others inside of steps",
+            "timeout_s",
+        ),
+        "memory" => (
+            format!("the flow file takes more than {memory_mib} MiB of memory when Python runs it"),
+            "load what is large inside of steps",
+            "memory_mib",
+        ),
+        _ => (
+            format!("Python's description of the flow is larger than {answer_mib} MiB"),
+            "let steps read large values from files, rather than configurations and attributes",
+            "answer_mib",
+        ),
+    };
+    Diagnostic::new(Code::FC0035, Severity::Error, message).help(format!(
+        "{help}, or raise `{key}` under `[describe]` in flowc.toml"
+    ))
+}
+
+/// What is said of an answer that no flow can be made of: a file that fails, and each variable that it comes from.
+pub(crate) fn refusals(
+    tree: &mut SourceTree,
+    question: &Question<'_>,
+    given: &Given,
+    answer: &Answer,
+    flow: Option<&Flow>,
+) -> Vec<Diagnostic> {
+    let failure = answer.outcome.as_ref().err();
+    if let (Some(failure), true) = (failure, answer.variables.is_empty()) {
+        return vec![failed(tree, question, &answer.python, failure)];
+    }
+    let places = Places {
+        description: answer.outcome.as_ref().ok(),
+        flow,
+        failure,
+        because: question.because,
+    };
+    let mut found = Vec::new();
+    for variable in &answer.variables {
+        let read = variable.read_at().and_then(|(path, line)| {
+            let file = file_of(tree, question.root, path)?;
+            Some(line_of(tree, file, line))
+        });
+        found.push(variable.refuse(&given.surroundings, &places, tree, read));
+    }
+    found
 }
 
 /// The user's module failed: a finding on the line that did.

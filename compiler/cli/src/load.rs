@@ -21,6 +21,7 @@ use crate::commands::check::MessageFormat;
 use crate::describe::{self, Given, Question};
 use crate::output;
 use crate::sources::{self, FlowArgument};
+use crate::surroundings::Surroundings;
 
 /// An orchestrator as named on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,6 +65,8 @@ pub(crate) struct Compilation {
     /// Everything found so far.
     pub(crate) diagnostics: Diagnostics,
     argument: FlowArgument,
+    /// `flowc.toml`, once it was read.
+    config: Option<Config>,
 }
 
 /// Options that say on which branch of its project a flow is.
@@ -108,7 +111,8 @@ impl Compilation {
         let mut tree = SourceTree::default();
         tree.show_below(argument.shown_below());
         let file = tree.add(argument.file_name(), text);
-        let (flow, mut diagnostics) = read(&mut tree, file, &argument, given)?;
+        let mut config = None;
+        let (flow, mut diagnostics) = read(&mut tree, file, &argument, given, &mut config)?;
         let mut plan = None;
         if let Some(mut flow) = flow {
             diagnostics.extend(python::attach(&mut tree, &mut flow, &given.attached));
@@ -122,6 +126,7 @@ impl Compilation {
             plan,
             diagnostics,
             argument,
+            config,
         })
     }
 
@@ -132,8 +137,12 @@ impl Compilation {
 
     /// Reads `flowc.toml`; mistakes in it are among the diagnostics.
     pub(crate) fn settings(&mut self) -> anyhow::Result<Config> {
+        if let Some(config) = &self.config {
+            return Ok(config.clone());
+        }
         let (config, found) = settings_at(&self.argument.root(), &mut self.tree)?;
         self.diagnostics.extend(found);
+        self.config = Some(config.clone());
         Ok(config)
     }
 
@@ -267,6 +276,7 @@ fn read(
     file: FileId,
     argument: &FlowArgument,
     given: &Given,
+    config: &mut Option<Config>,
 ) -> anyhow::Result<(Option<Flow>, Diagnostics)> {
     // Base classes may be in other files; one that cannot be read is none.
     let root = argument.root();
@@ -290,23 +300,51 @@ fn read(
         found.extend(forbidden(&reading.unknown));
         return Ok((reading.flow, found));
     }
+    let (settings, mistakes) = settings_at(&root, tree)?;
+    found.extend(mistakes);
+    let settings = config.insert(settings);
+    let profile = match &given.surroundings {
+        Surroundings::Containers(name) => settings.profile(name.as_deref()).ok(),
+        Surroundings::Here => None,
+    };
+    if found.has_errors() {
+        return Ok((None, found));
+    }
     let first = reading.unknown.iter().next();
     let question = Question {
         root: &root,
         file: &argument.file_name(),
         class: &class,
         because: first.and_then(|finding| Some(finding.labels.first()?.span)),
+        limits: settings.describe,
+        profile: profile.as_ref(),
     };
-    let description = match describe::describe(tree, &question, given)? {
-        Ok(description) => description,
+    let answer = match describe::describe(&question, given)? {
+        Ok(answer) => answer,
         Err(finding) => {
             found.push(finding);
             return Ok((None, found));
         }
     };
-    let mut fetch = |path: &str| on_disk(path).or_else(|| description.sources.get(path).cloned());
-    let reading = python::read(tree, file, Some(&class), Some(&description), &mut fetch);
-    Ok((reading.flow, reading.found))
+    let description = answer.outcome.as_ref().ok();
+    let reading = description.map(|description| {
+        let mut fetch = |path: &str| {
+            let outside = || description.sources.get(path).cloned();
+            on_disk(path).or_else(outside)
+        };
+        python::read(tree, file, Some(&class), Some(description), &mut fetch)
+    });
+    let flow = reading.as_ref().and_then(|reading| reading.flow.as_ref());
+    let refusals = describe::refusals(tree, &question, given, &answer, flow);
+    match reading {
+        Some(reading) if refusals.is_empty() => Ok((reading.flow, reading.found)),
+        _ => {
+            for refusal in refusals {
+                found.push(refusal);
+            }
+            Ok((None, found))
+        }
+    }
 }
 
 /// What only Python can tell, where it must not be asked.

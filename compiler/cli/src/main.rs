@@ -14,6 +14,7 @@ mod run;
 mod scene;
 mod sources;
 mod store;
+mod surroundings;
 mod tasks;
 mod values;
 mod words;

@@ -1,22 +1,12 @@
 //! Questions to the harness that are answered at once, beside those of tasks.
 
-use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use anyhow::Context as _;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-
-use crate::output::ignore_broken_pipe;
-
-/// Hands a request to a process that reads it whole; one that ends without listening says so by its end.
-pub(crate) fn tell(process: &mut Child, request: &str) -> io::Result<()> {
-    process.stdin.take().map_or(Ok(()), |mut stdin| {
-        ignore_broken_pipe(stdin.write_all(request.as_bytes()))
-    })
-}
 
 /// Starts the harness with a verb, hands it the request as JSON and returns what it printed, which is nothing if it
 /// ended early. What it says on standard error goes on to ours.
@@ -32,14 +22,19 @@ pub(crate) async fn ask(
         .arg(verb)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .kill_on_drop(true)
+        // A Ctrl-C on the terminal is for flowc alone, whose end is its end.
+        .process_group(0)
         .spawn()
         .with_context(|| format!("cannot start {shown}"))?;
-    if let Some(mut stdin) = process.stdin.take() {
+    // Open until the answer is there: it tells the other side that somebody waits for it.
+    let mut lifeline = process.stdin.take();
+    if let Some(stdin) = &mut lifeline {
         // If Python has ended already, its answer tells.
-        let _ = stdin.write_all(&serde_json::to_vec(request)?).await;
+        let _ = stdin.write_all(format!("{request}\n").as_bytes()).await;
+        let _ = stdin.flush().await;
     }
     let output = process.wait_with_output().await;
+    drop(lifeline);
     Ok(output
         .with_context(|| format!("cannot hear {shown}"))?
         .stdout)

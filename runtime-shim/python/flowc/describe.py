@@ -7,8 +7,9 @@ the call of its flow, and one JSON text is the answer.
 import json
 import os
 import sys
+import time
 
-from . import flowspec, modules
+from . import flowspec, lifeline, modules
 from .events import NamespacedEventName
 from .exceptions import MetaflowException, TaskOver
 from .parameters import JSONTypeClass
@@ -16,21 +17,165 @@ from .parameters import JSONTypeClass
 VERSION = 1
 """Of the answer."""
 
+TICK_S = 0.02
+"""How often the memory of an execution is looked at."""
+
 
 def main():
     """Answers the question on standard input; does not return."""
-    question = json.load(sys.stdin)
-    answer_to = os.dup(1)
+    question, asker = lifeline.hear()
+    executions = Executions(question, lifeline.Guard(asker))
+    try:
+        ended, text, log = executions.execute({}, None)
+        answer = ""
+        if text is not None:
+            answer = text
+            if question.get("surroundings"):
+                ended["variables"] = executions.variables(text, log)
+    finally:
+        executions.close()
+    with open(1, "w", encoding="ascii") as file:
+        file.write(json.dumps(ended) + "\n" + answer)
+    os._exit(0)
+
+
+class Executions:
+    """Executes the file in forks of this process, which never does so itself."""
+
+    def __init__(self, question, guard):
+        self._question = question
+        self._guard = guard
+        self._limits = question.get("limits") or {}
+        self._probes = None
+
+    def execute(self, changes, traced):
+        """How it ended, the answer and what it read of the environment; the answer is None if there is none."""
+        out, into = os.pipe()
+        if not self._guard.fork():
+            os.close(out)
+            try:
+                _run(self._question, changes, traced, into)
+            finally:
+                os._exit(lifeline.EXIT_LOST)
+        os.close(into)
+        said = bytearray()
+        try:
+            limit = self._hear(out, said)
+        finally:
+            os.close(out)
+            self._guard.end()
+        if limit is not None:
+            return {"limit": limit}, None, None
+        size, _, content = bytes(said).partition(b"\n")
+        if not size or len(content) != int(size):
+            return {"status": _shown(self._guard.ended)}, None, None
+        log, _, answer = content.decode("ascii").partition("\n")
+        return {}, answer, json.loads(log)
+
+    def _hear(self, out, said):
+        """Collects what the fork says; the limit that it crossed, if any."""
+        until = time.monotonic() + self._limits.get("timeout_s", float("inf"))
+        answer_max = self._limits.get("answer_bytes", float("inf"))
+        memory_max = self._limits.get("memory_bytes", float("inf"))
+        whole = None
+        while whole is None or len(said) < whole:
+            left = until - time.monotonic()
+            if left <= 0:
+                return "timeout"
+            # What was written before an end is read after it.
+            was_over = self._guard.ended is not None
+            readable = self._guard.wait(0 if was_over else min(left, TICK_S), out)
+            if readable:
+                part = os.read(out, 1 << 16)
+                if not part:
+                    break
+                said += part
+                if whole is None and b"\n" in said:
+                    start = said.index(b"\n") + 1
+                    whole = start + int(said[:start])
+                if max(len(said), whole or 0) > answer_max:
+                    return "answer"
+            elif (self._guard.resident_bytes() or 0) > memory_max:
+                return "memory"
+            elif was_over:
+                break
+        return None
+
+    def variables(self, text, log):
+        """The variables of the environment that the answer comes from."""
+        from .probes import TEXT, Execution, Prober
+
+        def execute(changes, traced):
+            ended, answer, seen = self.execute(
+                {name: self._place() if value is TEXT else value for name, value in changes.items()},
+                traced,
+            )
+            if answer is None:
+                return Execution({"error": ended})
+            return Execution(_steady(answer), seen)
+
+        given = self._question["surroundings"]
+        base = Execution(_steady(text), log)
+        return Prober(execute, base, dict(os.environ), given.get("pinned") or ()).variables()
+
+    def _place(self):
+        """A value for variables: a folder, so that a file which takes it for one has somewhere to write."""
+        if self._probes is None:
+            import tempfile
+
+            self._probes = tempfile.mkdtemp(prefix="flowc-probe-")
+        return self._probes
+
+    def close(self):
+        """Removes what was made for the executions."""
+        if self._probes is not None:
+            import shutil
+
+            shutil.rmtree(self._probes, ignore_errors=True)
+
+
+def _run(question, changes, traced, into):
+    """One execution, in a fork: says the answer and what was read of the environment."""
     # What the user's module prints is no part of the answer.
     os.dup2(2, 1)
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    log = None
+    if question.get("surroundings"):
+        from . import surroundings
+
+        log = surroundings.watch(question["root"], traced)
     try:
         answer = Describer(question).describe()
     except BaseException as error:
         answer = {"error": _said(error, question["root"])}
     text = json.dumps(dict(answer, version=VERSION), allow_nan=False)
-    with open(answer_to, "w", encoding="ascii") as file:
-        file.write(text)
+    read = json.dumps(log and log.told())
+    with open(into, "w", encoding="ascii") as file:
+        file.write("%d\n%s\n%s" % (len(read) + 1 + len(text), read, text))
     os._exit(0)
+
+
+def _steady(text):
+    """An answer without what differs from one execution to the next: addresses in a message."""
+    answer = json.loads(text)
+    error = answer.get("error")
+    if error:
+        import re
+
+        error["said"] = re.sub(" at 0x[0-9a-fA-F]+", "", error["said"])
+    return answer
+
+
+def _shown(status):
+    if status is None:
+        return "it said nothing"
+    if os.WIFSIGNALED(status):
+        return "signal: %d" % os.WTERMSIG(status)
+    return "exit status: %d" % os.WEXITSTATUS(status)
 
 
 class Describer:

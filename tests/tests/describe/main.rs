@@ -6,7 +6,9 @@
 )]
 
 mod configs;
+mod limits;
 mod same;
+mod surroundings;
 
 use std::fs;
 use std::path::Path;
@@ -198,20 +200,6 @@ fn a_flow_that_changes_is_refused() {
             "{text}"
         );
     }
-    // The environment is not that of whoever compiles.
-    let inside = "alpha = Parameter(\"alpha\", default=os.environ.get(\"SECRET\", \"unset\"))";
-    let folder = folder(&[("flow.py", &flow("import os", "", inside))]);
-    let arguments = ["compile", "flow.py", "--target", "airflow", "-o", "out"];
-    let output = command(folder.path(), &arguments)
-        .env("SECRET", "hush")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let view = fs::read_to_string(folder.path().join("out/flow.ir.json")).unwrap();
-    assert!(
-        view.contains("\"unset\"") && !view.contains("hush"),
-        "{view}"
-    );
 }
 
 #[test]

@@ -91,7 +91,8 @@ fn ask(file: &Path, class: &str) -> String {
     stdin.write_all(question.to_string().as_bytes()).unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    let said = String::from_utf8(output.stdout).unwrap();
+    said.split_once('\n').unwrap().1.to_owned()
 }
 
 /// Everything that Python could have another opinion of, with its spans.

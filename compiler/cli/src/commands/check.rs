@@ -47,9 +47,14 @@ pub(crate) enum MessageFormat {
 
 /// Checks the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut compilation =
-        Compilation::load_with(&args.flow, &args.given.statically(args.statically))?;
     let targets = load::targets(&args.target);
+    let given = args.given.statically(args.statically);
+    let given = if targets.is_empty() {
+        given
+    } else {
+        given.in_containers(args.profile.as_deref())
+    };
+    let mut compilation = Compilation::load_with(&args.flow, &given)?;
     if targets.is_empty() {
         compilation.choose_branch(&args.branch.choice(), None);
     } else if compilation.plan.is_some() {

@@ -41,8 +41,8 @@ pub(crate) struct Args {
 
 /// Compiles the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut compilation =
-        Compilation::load_with(&args.flow, &args.given.statically(args.statically))?;
+    let given = args.given.in_containers(args.profile.as_deref());
+    let mut compilation = Compilation::load_with(&args.flow, &given.statically(args.statically))?;
     let targets = load::targets(&args.target);
     let prepared = compilation.prepare(args.profile.as_deref(), &args.branch.choice())?;
     let mut bundles = Vec::new();

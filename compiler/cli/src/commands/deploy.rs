@@ -43,7 +43,8 @@ pub(crate) struct Args {
 
 /// Deploys the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut compilation = Compilation::load_with(&args.flow, &args.given)?;
+    let given = args.given.in_containers(args.place.profile.as_deref());
+    let mut compilation = Compilation::load_with(&args.flow, &given)?;
     let prepared = compilation.prepare(args.place.profile.as_deref(), &args.branch.choice())?;
     let files = prepared
         .as_ref()

@@ -11,6 +11,7 @@ use flowc_target::BranchChoice;
 use flowc_target::deploy::{Operator, Progress as _, Run, RunState};
 use serde_json::{Value, json};
 
+use crate::describe::Given;
 use crate::load::Compilation;
 use crate::operate::{self, Console, Deployed, Orchestrator};
 use crate::parameters;
@@ -86,7 +87,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
     }
     if words.help {
-        let loaded = words.flow.as_deref().map(Compilation::load).transpose()?;
+        let given = Given::default().in_containers(choice.profile.as_deref());
+        let load = |flow: &str| Compilation::load_with(flow, &given);
+        let loaded = words.flow.as_deref().map(load).transpose()?;
         output::data(&help(
             loaded.as_ref().and_then(|loaded| loaded.plan.as_ref()),
         ))?;

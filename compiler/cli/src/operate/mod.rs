@@ -17,6 +17,7 @@ use flowc_task::history::RunRecord;
 use flowc_task::store::Store;
 
 use crate::commands::check::MessageFormat;
+use crate::describe::Given;
 use crate::load::{self, Compilation};
 use crate::{Outcome, output, store};
 
@@ -113,7 +114,8 @@ impl Deployed {
         profile: Option<&str>,
         branch: &BranchChoice,
     ) -> anyhow::Result<Option<Self>> {
-        let mut compilation = Compilation::load(flow)?;
+        let given = Given::default().in_containers(profile);
+        let mut compilation = Compilation::load_with(flow, &given)?;
         let profile = match compilation.settings()?.profile(profile) {
             Ok(profile) => Some(profile),
             Err(found) => {

@@ -72,8 +72,31 @@ pub struct Config {
     pub include: Vec<Setting<String>>,
     /// `empty_foreach` at the top; a profile's own value wins.
     pub empty_foreach: Option<EmptyForeach>,
+    /// `[describe]`, defaults filled in.
+    pub describe: DescribeLimits,
     /// `[profile.NAME]`, defaults filled in, in alphabetical order.
     pub profiles: IndexMap<String, Profile>,
+}
+
+/// What Python may take for one execution of a flow file whose values cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescribeLimits {
+    /// Longest time, in seconds.
+    pub timeout_s: u32,
+    /// Largest resident memory of the process and of all that it starts, in MiB; Linux alone tells it.
+    pub memory_mib: u32,
+    /// Largest answer, in MiB.
+    pub answer_mib: u32,
+}
+
+impl Default for DescribeLimits {
+    fn default() -> Self {
+        Self {
+            timeout_s: 120,
+            memory_mib: 4096,
+            answer_mib: 16,
+        }
+    }
 }
 
 impl Config {

@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::rules::{self, Rule};
 use super::{
-    AirflowProfile, ArgoProfile, Config, ForeachMode, ImagePullPolicy, Overlap, Profile, Setting,
-    StepFunctionsProfile,
+    AirflowProfile, ArgoProfile, Config, DescribeLimits, ForeachMode, ImagePullPolicy, Overlap,
+    Profile, Setting, StepFunctionsProfile,
 };
 
 /// Largest user id that Kubernetes takes: `runAsUser` is at most 2147483647 (core/v1 validation, `IsValidUserID`).
@@ -46,7 +46,7 @@ impl Reader {
         self.keys(
             document,
             "at the top",
-            &["profile", "package", "empty_foreach"],
+            &["profile", "package", "describe", "empty_foreach"],
         );
         let mut config = Config {
             empty_foreach: self.empty_foreach(document),
@@ -55,6 +55,9 @@ impl Reader {
         if let Some(package) = self.table(document, "package") {
             self.keys(package, "in `[package]`", &["include"]);
             config.include = self.strings(package, "include", rules::PATTERN);
+        }
+        if let Some(describe) = self.table(document, "describe") {
+            config.describe = self.describe(describe);
         }
         let Some(profiles) = self.table(document, "profile") else {
             return config;
@@ -68,6 +71,24 @@ impl Reader {
             config.profiles.insert(name.to_owned(), profile);
         }
         config
+    }
+
+    fn describe(&mut self, table: &DeTable<'_>) -> DescribeLimits {
+        self.keys(
+            table,
+            "in `[describe]`",
+            &["timeout_s", "memory_mib", "answer_mib"],
+        );
+        let default = DescribeLimits::default();
+        let mut number = |key, range, otherwise| {
+            let given = self.integer(table, key, range);
+            given.unwrap_or(otherwise)
+        };
+        DescribeLimits {
+            timeout_s: number("timeout_s", 1..86_401, default.timeout_s),
+            memory_mib: number("memory_mib", 64..1_048_577, default.memory_mib),
+            answer_mib: number("answer_mib", 1..1025, default.answer_mib),
+        }
     }
 
     fn profile(
