@@ -10,6 +10,10 @@ use crate::error::TaskError;
 use crate::launch::ProcessExit;
 use crate::task::TaskReport;
 
+/// Exit code of a process by which user code says that another attempt would be useless.
+/// Metaflow: `METAFLOW_EXIT_DISALLOW_RETRY` (`metaflow/exception.py`; `_poll_workers` in `metaflow/runtime.py`, read at 2.19.39).
+const DISALLOW_RETRY: i32 = 202;
+
 /// How the conversation ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
@@ -45,14 +49,12 @@ pub(crate) fn judge(ending: Ending, step: &Step, attempt: u32) -> (TaskReport, b
             } else {
                 exception.line
             };
-            let exit = if is_final {
-                Exit::UserFailureFinal
-            } else {
-                Exit::UserFailure
-            };
-            (exit, line)
+            (user_failure(is_final), line)
         }
-        Ending::Died(exit) => (Exit::UserFailure, last_words(exit)),
+        Ending::Died(exit) => {
+            is_final = matches!(exit, Some(ProcessExit::Code(DISALLOW_RETRY)));
+            (user_failure(is_final), last_words(exit))
+        }
         Ending::Failed(error) => (error.exit, error.message),
         Ending::TimedOut => {
             let seconds = step.timeout_s.unwrap_or_default();
@@ -82,6 +84,14 @@ pub(crate) fn judge(ending: Ending, step: &Step, attempt: u32) -> (TaskReport, b
         traceback,
     };
     (report, is_final)
+}
+
+fn user_failure(is_final: bool) -> Exit {
+    if is_final {
+        Exit::UserFailureFinal
+    } else {
+        Exit::UserFailure
+    }
 }
 
 /// The last attempt that may be claimed: one more than user code's if there is a `catch`, which then takes the loss of
@@ -130,6 +140,11 @@ fn last_words(exit: Option<ProcessExit>) -> String {
                 _ => "",
             };
             format!("signal {signal}{name} ended the process before the step was done")
+        }
+        Some(ProcessExit::Code(DISALLOW_RETRY)) => {
+            format!(
+                "the process ended with exit code {DISALLOW_RETRY}, after which nothing is tried again, before the step was done"
+            )
         }
         Some(ProcessExit::Code(code)) => {
             format!("the process ended with exit code {code} before the step was done")

@@ -132,8 +132,9 @@ async fn catch_acts_when_all_attempts_were_lost() {
 }
 
 #[tokio::test]
-async fn an_empty_foreach_is_final() {
-    let (flow, mut manifest) = one_step("self.items = []", &json!({}));
+async fn an_empty_foreach_is_tried_again() {
+    let body = "from metaflow import current\nself.items = list(range(current.retry_count))";
+    let (flow, mut manifest) = one_step(body, &json!({}));
     let flow = flow.replace("self.next(self.end)", "self.next(self.body, foreach='items')").replace(
         "    @step\n    def end",
         "    @step\n    def body(self):\n        self.next(self.j)\n\n    @step\n    def j(self, inputs):\n        self.next(self.end)\n\n    @step\n    def end",
@@ -147,12 +148,45 @@ async fn an_empty_foreach_is_final() {
     manifest.steps = serde_json::from_value(steps).unwrap();
     let bed = Bed::new(&flow, manifest);
     let first = bed.task("start", "-").await;
-    assert_eq!(first.exit, Exit::UserFailureFinal, "{:?}", first.error);
-    let second = bed.task("start", "-").await;
-    assert_eq!(
-        (second.exit, second.attempt),
-        (Exit::UserFailureFinal, None)
-    );
+    assert_eq!((first.exit, first.may_retry), (Exit::UserFailure, true));
+    let error = first.error.unwrap();
+    assert!(error.contains("zero splits"), "{error}");
+    let second = bed.done("start", "-").await;
+    assert_eq!((second.attempt, second.count), (Some(1), Some(1)));
+}
+
+/// Whichever way the process ends with 202; `catch` has no say, since Metaflow starts no fallback then.
+#[tokio::test]
+async fn exit_code_202_is_final() {
+    for body in ["sys.exit(202)", "sys.exit(202 - 256)", "os._exit(202)"] {
+        let more =
+            json!({"retries": 2, "catch": {"variable": "failure", "print_exception": false}});
+        let (flow, manifest) = one_step(body, &more);
+        let bed = Bed::new(&flow, manifest);
+        let first = bed.task("start", "-").await;
+        assert_eq!(
+            (first.exit, first.may_retry, first.attempt),
+            (Exit::UserFailureFinal, false, Some(0)),
+            "{body}"
+        );
+        // An orchestrator that starts the task again all the same hears it at once.
+        let second = bed.task("start", "-").await;
+        assert_eq!(
+            (second.exit, second.attempt),
+            (Exit::UserFailureFinal, None),
+            "{body}"
+        );
+    }
+    for body in ["sys.exit(203)", "sys.exit('202')", "os._exit(20)"] {
+        let (flow, manifest) = one_step(body, &json!({"retries": 1}));
+        let bed = Bed::new(&flow, manifest);
+        let first = bed.task("start", "-").await;
+        assert_eq!(
+            (first.exit, first.may_retry),
+            (Exit::UserFailure, true),
+            "{body}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ pub struct ExitHooks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmptyForeach {
-    /// The splitting task fails and is not retried, as in Metaflow.
+    /// The splitting task fails, as in Metaflow; `@retry` tries it again.
     #[default]
     Fail,
     /// The join runs on no inputs.

@@ -5,6 +5,7 @@ import sys
 from . import flowspec, modules, parameters, persist, transitions
 from .current import current
 from .exceptions import (
+    METAFLOW_EXIT_DISALLOW_RETRY,
     FailureHandledByCatch,
     Fault,
     MetaflowException,
@@ -20,6 +21,12 @@ EXIT_CONFIGURATION = 20
 
 def _as_it_is(value):
     return value
+
+
+def _may_be_retried(error):
+    """False for an exit with the code after which Metaflow's runtime tries no more (`runtime.py`, 2.19.39)."""
+    code = error.code if isinstance(error, SystemExit) else None
+    return not (isinstance(code, int) and code & 0xFF == METAFLOW_EXIT_DISALLOW_RETRY)
 
 
 class Outcome:
@@ -86,6 +93,7 @@ class Runner:
             outcome.fault = error
         else:
             outcome.error = error
+            outcome.retry = _may_be_retried(error)
         self._finish(flow, outcome)
 
     def _begin(self, flow):
@@ -261,7 +269,7 @@ class Runner:
             return
         except BaseException as error:
             outcome.error = error
-            outcome.retry = not isinstance(error, transitions.EmptyForeach)
+            outcome.retry = _may_be_retried(error)
             if self.catch and isinstance(error, Exception) and task.get("last_attempt"):
                 self._caught(flow, variable, error)
                 outcome.ok = True

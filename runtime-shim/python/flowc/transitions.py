@@ -22,14 +22,6 @@ plan = None
 """The running step's; one process runs one step."""
 
 
-class EmptyForeach(InvalidNextException):
-    """A foreach over nothing; another attempt would find the same."""
-
-
-EmptyForeach.__module__ = InvalidNextException.__module__
-EmptyForeach.__name__ = EmptyForeach.__qualname__ = InvalidNextException.__name__
-
-
 def is_join(flow):
     """Whether the step that runs is a join."""
     return plan is not None and plan.kind == "join"
@@ -169,7 +161,7 @@ def _split(flow, step, names, variable):
             % (variable, step, error)
         ) from None
     if not values and not plan.may_be_empty:
-        raise EmptyForeach(
+        raise InvalidNextException(
             "Foreach iterator over *%s* in step *%s* produced zero splits. Check your variable."
             % (variable, step)
         )

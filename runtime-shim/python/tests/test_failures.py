@@ -118,9 +118,19 @@ class Failures(unittest.TestCase):
         task = self.start("import sys; sys.exit(0)")
         self.assertFalse(task.finish["ok"])
         self.assertTrue(task.finish["exception"]["line"].startswith("SystemExit: 0"))
+        self.assertTrue(task.finish["retry"])
         task = self.start("import os; os._exit(3)")
         self.assertIsNone(task.finish)
         self.assertEqual(task.code, 3)
+
+    def test_an_exit_that_forbids_another_attempt(self):
+        for where in (
+            {"body": "import sys; sys.exit(202)"},
+            {"body": "pass", "before": "raise SystemExit(202)\n"},
+        ):
+            task = self.start(**where)
+            self.assertFalse(task.finish["ok"])
+            self.assertFalse(task.finish["retry"], where)
 
     def test_transitions(self):
         for body, expected in (

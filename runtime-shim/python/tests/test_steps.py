@@ -199,7 +199,7 @@ class Steps(unittest.TestCase):
         driver = self.flow(source)
         start = driver.run("start", kind="foreach", next=["work"], variable="xs")
         self.assertFalse(start.finish["ok"])
-        self.assertFalse(start.finish["retry"])
+        self.assertTrue(start.finish["retry"])
         self.assertIn("zero splits", start.finish["exception"]["line"])
         start = driver.run("start", kind="foreach", next=["work"], variable="xs", empty_foreach="join")
         self.assertTrue(start.finish["ok"], start.stderr)

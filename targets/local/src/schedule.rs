@@ -42,6 +42,18 @@ pub struct Limits {
     pub max_workers: usize,
     /// The widest foreach that is run; 100 by default, as in Metaflow.
     pub max_num_splits: u32,
+    /// When the next attempt of a task starts.
+    pub retries: Retries,
+}
+
+/// When a task that failed is tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retries {
+    /// At once, as Metaflow's own runtime on a machine does, whatever `@retry` says of minutes.
+    #[default]
+    AtOnce,
+    /// After the pause that `@retry` says, as on an orchestrator.
+    AfterPause,
 }
 
 impl Default for Limits {
@@ -49,6 +61,7 @@ impl Default for Limits {
         Self {
             max_workers: 16,
             max_num_splits: 100,
+            retries: Retries::default(),
         }
     }
 }
@@ -61,7 +74,7 @@ pub trait Watcher: Send + Sync {
     fn committed(&self, _step: &str, _index: &IndexPath, _adopted: bool) {}
     /// A step is now known to have this many tasks.
     fn expected(&self, _step: &str, _tasks: u32) {}
-    /// An attempt failed and another follows after a pause.
+    /// An attempt failed and another follows, after a pause if that is not zero.
     fn retrying(&self, _step: &str, _index: &IndexPath, _report: &TaskReport, _pause: Duration) {}
     /// A task failed for good.
     fn failed(&self, _step: &str, _index: &IndexPath, _report: &TaskReport) {}
@@ -299,8 +312,7 @@ impl Run<'_> {
         causes.retain(|(_, report)| !has_cause || is_cause(report));
         let may_retry = causes.iter().all(|(_, report)| report.may_retry);
         if may_retry && !*self.halt.borrow() {
-            let seconds = self.manifest.steps[unit.tasks[0].step].retry_delay_s;
-            let pause = Duration::from_secs(seconds.into());
+            let pause = self.pause(&unit);
             for (task, report) in &causes {
                 let step = self.step(task);
                 self.watcher.retrying(step, &task.index, report, pause);
@@ -322,6 +334,17 @@ impl Run<'_> {
             });
         }
         self.halt.send_replace(true);
+    }
+
+    /// How long a unit waits for its next attempt.
+    fn pause(&self, unit: &Running) -> Duration {
+        match self.limits.retries {
+            Retries::AtOnce => Duration::ZERO,
+            Retries::AfterPause => {
+                let seconds = self.manifest.steps[unit.tasks[0].step].retry_delay_s;
+                Duration::from_secs(seconds.into())
+            }
+        }
     }
 
     fn ending(mut self, stopped: bool) -> Ending {

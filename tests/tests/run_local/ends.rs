@@ -72,12 +72,64 @@ fn what_runs_beside_a_failure_may_finish() {
 }
 
 #[test]
-fn an_empty_foreach_fails_and_is_not_retried() {
+fn an_empty_foreach_fails_and_is_retried_as_any_failure() {
     let world = World::foreach("", 0, "pass", "pass");
+    let output = world.run(&["--with", "retry:times=1"]);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("(attempt 0); trying again\n"),
+        "{}",
+        output.stderr
+    );
+    assert!(world.latest().join("start/t/1.attempt.json").exists());
+    assert!(world.committed("start").is_empty());
+}
+
+/// `start` fails once and waits for nothing, though `@retry` says two minutes; `right` forbids another attempt, and its
+/// `@catch` takes nothing.
+#[test]
+fn retries_start_at_once_and_not_after_exit_code_202() {
+    let world = World::new(
+        "import sys
+class F(FlowSpec):
+    @retry
+    @step
+    def start(self):
+        if current.retry_count == 0:
+            raise ValueError('once')
+        self.next(self.left, self.right)
+
+    @step
+    def left(self):
+        self.next(self.join)
+
+    @catch(var='failure')
+    @retry(times=2)
+    @step
+    def right(self):
+        sys.exit(202)
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass",
+    );
     let output = world.run(&[]);
     assert_eq!(output.code, Some(1), "{}", output.stderr);
-    assert!(output.stderr.contains("start/t"), "{}", output.stderr);
-    assert!(!world.latest().join("start/t/1.attempt.json").exists());
+    let again: Vec<&str> = output
+        .stderr
+        .lines()
+        .filter(|line| line.contains("trying again"))
+        .collect();
+    assert_eq!(again.len(), 1, "{}", output.stderr);
+    assert!(again[0].contains("(attempt 0); trying again"), "{again:?}");
+    assert!(again[0].contains("start/t"), "{again:?}");
+    assert!(!world.latest().join("right/t/1.attempt.json").exists());
+    assert!(world.committed("right").is_empty());
 }
 
 #[test]

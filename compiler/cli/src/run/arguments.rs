@@ -41,6 +41,8 @@ pub(crate) struct Arguments {
     pub(crate) python: Option<OsString>,
     /// `--no-fork`
     pub(crate) no_fork: bool,
+    /// `--wait-between-retries`
+    pub(crate) wait_between_retries: bool,
     /// `--with`, in order
     pub(crate) attached: Vec<String>,
     /// `--config`: names and paths
@@ -101,6 +103,12 @@ const NO_FORK: OptionRow = (
     "Start a fresh interpreter for each task instead of forking a warm one",
 );
 
+const WAIT_BETWEEN_RETRIES: OptionRow = (
+    "wait-between-retries",
+    None,
+    "Wait as long as @retry says before a task is tried again [default: at once, as in Metaflow]",
+);
+
 const WITH: OptionRow = (
     "with",
     Some("DECORATOR"),
@@ -133,6 +141,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     STORE,
     PYTHON,
     NO_FORK,
+    WAIT_BETWEEN_RETRIES,
     WITH,
     CONFIG,
     CONFIG_VALUE,
@@ -157,6 +166,7 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     STORE,
     PYTHON,
     NO_FORK,
+    WAIT_BETWEEN_RETRIES,
     WITH,
     CONFIG,
     CONFIG_VALUE,
@@ -188,6 +198,7 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
             "config" => arguments.configs.push(pair(name, value.as_deref())?),
             "config-value" => arguments.config_values.push(pair(name, value.as_deref())?),
             "no-fork" => arguments.no_fork = true,
+            "wait-between-retries" => arguments.wait_between_retries = true,
             "store" => arguments.store = Some(text(name, value.as_deref())?),
             "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
             "tag" => arguments.tags.push(text(name, value.as_deref())?),
@@ -273,6 +284,9 @@ impl Arguments {
         if self.no_fork {
             line.push("--no-fork".into());
         }
+        if self.wait_between_retries {
+            line.push("--wait-between-retries".into());
+        }
         for decorator in &self.attached {
             line.extend(["--with".into(), decorator.into()]);
         }
@@ -338,11 +352,11 @@ mod tests {
     #[test]
     fn a_failed_run_says_how_to_resume_it() {
         let arguments =
-            parsed("f.py --alpha 3 --store s3://b/p --tag a --no-fork --production --branch b --namespace=user:bob")
+            parsed("f.py --alpha 3 --store s3://b/p --tag a --wait-between-retries --no-fork --production --branch b --namespace=user:bob")
                 .unwrap();
         assert_eq!(
             arguments.to_resume("17", Some(500)),
-            "f.py --origin-run-id 17 --store s3://b/p --tag a --branch b --namespace user:bob --max-num-splits 500 --production --no-fork"
+            "f.py --origin-run-id 17 --store s3://b/p --tag a --branch b --namespace user:bob --max-num-splits 500 --production --no-fork --wait-between-retries"
         );
         let words = ["f.py", "train", "--origin-run-id=F/17"].map(OsString::from);
         let arguments = parse_resume(&words).unwrap();

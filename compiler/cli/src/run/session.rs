@@ -13,7 +13,7 @@ use flowc_core::ir::plan::Plan;
 use flowc_local::interpreter::{self, Interpreter};
 use flowc_local::resume::Origin;
 use flowc_local::run::{RunError, RunRequest, Start};
-use flowc_local::schedule::Limits;
+use flowc_local::schedule::{Limits, Retries};
 use flowc_protocol::manifest::Manifest;
 use flowc_protocol::trigger::Started;
 use flowc_target::{BranchChoice, Profile, manifest};
@@ -270,6 +270,11 @@ fn limits(arguments: &Arguments) -> Limits {
     Limits {
         max_workers: arguments.max_workers.unwrap_or(default.max_workers),
         max_num_splits: arguments.max_num_splits.unwrap_or(default.max_num_splits),
+        retries: if arguments.wait_between_retries {
+            Retries::AfterPause
+        } else {
+            default.retries
+        },
     }
 }
 

@@ -155,6 +155,27 @@ async fn a_stopped_run_starts_nothing_and_names_what_ran() {
     assert_eq!(tasks, ["inner/t-0", "inner/t-1"]);
 }
 
+/// Where waiting is asked for, the next test sees it.
+#[tokio::test]
+async fn retries_start_at_once_whatever_pause_the_flow_asks_for() {
+    for mut manifest in [nested(), gang()] {
+        for step in manifest.steps.values_mut() {
+            step.retry_delay_s = 3600;
+        }
+        let world = World::new(|step, _, start| match start {
+            0 => report(Exit::UserFailure, true, None),
+            _ => fine(step, 2),
+        });
+        let runner: Arc<dyn RunTask> = Arc::clone(&world) as _;
+        let limits = Limits::default();
+        let ending = schedule(&manifest, runner, limits, Arc::new(Silent), Stop::never()).await;
+        assert!(matches!(ending, Ending::Done), "{ending:?}");
+        let log = world.log.lock().unwrap();
+        let again = log.iter().filter(|entry| entry.ends_with(".1"));
+        assert_eq!(again.count() * 2, log.len(), "each task was tried again");
+    }
+}
+
 #[tokio::test]
 async fn a_pause_before_a_retry_ends_when_the_run_does() {
     let mut manifest = nested();
@@ -173,7 +194,11 @@ async fn a_pause_before_a_retry_ends_when_the_run_does() {
         has_failed.await.unwrap();
         stopper.request(Urgency::Soon);
     };
-    let run = schedule(&manifest, runner, Limits::default(), Arc::new(Silent), stop);
+    let limits = Limits {
+        retries: Retries::AfterPause,
+        ..Limits::default()
+    };
+    let run = schedule(&manifest, runner, limits, Arc::new(Silent), stop);
     // Without the stop this would wait for an hour.
     let (ending, ()) = tokio::join!(run, stopper);
     assert!(matches!(ending, Ending::Interrupted(_)), "{ending:?}");
