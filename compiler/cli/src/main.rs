@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use flowc_local::settings::SettingError;
+
 use commands::{
     artifacts, check, compile, delete, deploy, dump, explain, logs, resume, run as run_flow, show,
     status, stop, sync, test, trigger,
@@ -137,7 +139,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            output::error(&error);
+            match error.downcast_ref::<SettingError>() {
+                Some(setting) => output::finding(run::settings::refused(setting)),
+                None => output::error(&error),
+            }
             Outcome::Trouble.into()
         }
     }

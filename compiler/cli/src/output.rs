@@ -7,7 +7,9 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use flowc_core::diag::render::Colour;
+use flowc_core::diag::render::{self, Colour};
+use flowc_core::diag::{Diagnostic, Diagnostics};
+use flowc_core::source::SourceTree;
 
 /// Writes data to stdout.
 pub(crate) fn data(text: &str) -> io::Result<()> {
@@ -47,6 +49,13 @@ pub(crate) fn error(error: &anyhow::Error) {
         let _ = writeln!(text, "  because: {cause}");
     }
     remark(&text);
+}
+
+/// Writes a finding that has no place in a flow.
+pub(crate) fn finding(found: Diagnostic) {
+    let mut all = Diagnostics::default();
+    all.push(found);
+    remark(&render::text(&SourceTree::default(), &all, colour()));
 }
 
 /// Prints help, version or a usage error as clap words it.

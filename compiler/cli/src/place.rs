@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use flowc_local::place::{self, Settings};
+use flowc_local::place;
+use flowc_local::settings::{SettingError, Settings};
 use flowc_task::store::{Store, is_nearly_a_url};
 
 use crate::{operate, sources, store};
@@ -50,7 +51,7 @@ impl StoreArgs {
     pub(crate) async fn open(&self, origin: Origin) -> anyhow::Result<Option<Store>> {
         let local = Local::find()?;
         if let Some(store) = &self.store {
-            return local.open(&local.choose(Some(store))).await.map(Some);
+            return local.open(&local.choose(Some(store))?).await.map(Some);
         }
         let has_settings = sources::nearest_settings(Path::new("."))?.is_some();
         if self.profile.is_some() || (origin == Origin::Orchestrator && has_settings) {
@@ -59,13 +60,13 @@ impl StoreArgs {
             };
             return store::open(&profile.store).await.map(Some);
         }
-        local.open(&local.choose(None)).await.map(Some)
+        local.open(&local.choose(None)?).await.map(Some)
     }
 }
 
 /// What Metaflow's settings say of this machine.
 pub(crate) struct Local {
-    /// `METAFLOW_*` and the configuration file.
+    /// `METAFLOW_*` and the configuration files.
     pub(crate) settings: Settings,
     /// Root of the local store, which also holds the metadata tree of runs whose data is elsewhere.
     pub(crate) root: PathBuf,
@@ -76,7 +77,7 @@ impl Local {
     /// Reads them.
     pub(crate) fn find() -> anyhow::Result<Self> {
         let cwd = env::current_dir().context("cannot tell the current folder")?;
-        let settings = Settings::read(&variable);
+        let settings = Settings::read(&cwd, &variable)?;
         let sysroot = settings.get("DATASTORE_SYSROOT_LOCAL", &variable);
         Ok(Self {
             root: place::default_root(&cwd, sysroot.as_deref()),
@@ -85,27 +86,29 @@ impl Local {
         })
     }
 
-    /// The store's URL: the one that is named, else what Metaflow is configured for, else its local store.
-    pub(crate) fn choose(&self, named: Option<&str>) -> String {
-        if let Some(store) = named {
-            if store.contains("://") || is_nearly_a_url(store) {
-                return store.to_owned();
-            }
-            return self.cwd.join(store).to_string_lossy().into_owned();
-        }
-        let get = |name: &str| self.settings.get(name, &variable);
-        let remote = match get("DEFAULT_DATASTORE").as_deref() {
-            Some("s3") => get("DATASTORE_SYSROOT_S3"),
-            Some("gs") => get("DATASTORE_SYSROOT_GS"),
-            _ => None,
-        };
-        remote.unwrap_or_else(|| self.root.to_string_lossy().into_owned())
+    /// A setting of Metaflow by its name without `METAFLOW_`.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.settings.get(name, &variable)
     }
 
-    /// Opens a store, at Metaflow's endpoint if it is one of S3 and AWS's own settings name none.
+    /// The store's URL: the one that is named, else what Metaflow is configured for, else its local store.
+    pub(crate) fn choose(&self, named: Option<&str>) -> Result<String, SettingError> {
+        let set = match named {
+            Some(store) => Some(store.to_owned()),
+            None => self.settings.datastore(&variable)?,
+        };
+        let Some(store) = set else {
+            return Ok(self.root.to_string_lossy().into_owned());
+        };
+        if store.contains("://") || is_nearly_a_url(&store) {
+            return Ok(store);
+        }
+        Ok(self.cwd.join(store).to_string_lossy().into_owned())
+    }
+
+    /// Opens a store, with what Metaflow is configured for where its cloud's own settings say nothing.
     pub(crate) async fn open(&self, url: &str) -> anyhow::Result<Store> {
-        let endpoint = self.settings.get("S3_ENDPOINT_URL", &variable);
-        store::open_at(url, endpoint.as_deref()).await
+        store::open_at(url, &store::of_metaflow(|name| self.get(name))).await
     }
 
     /// Who is at work, as Metaflow finds it.

@@ -6,7 +6,7 @@
 //! - [`schedule`] starts them, a few at once, retries them, and stops when one failed or the user says so.
 //! - [`fork`] gives each task a process: a fork of a warm interpreter (`zygote`) that has imported what the flow file imports.
 //!   Each child executes the flow file anew, so a task is what it would be in a fresh interpreter.
-//! - [`place`] and [`interpreter`] say where data goes and which Python runs, as Metaflow would.
+//! - [`place`], [`settings`] and [`interpreter`] say where data goes and which Python runs, as Metaflow would.
 //! - [`resume`] takes over what an earlier run has left, before anything runs.
 //! - [`run`] puts these together, and Metaflow's local metadata tree is written as the run goes.
 //!
@@ -22,4 +22,5 @@ pub mod report;
 pub mod resume;
 pub mod run;
 pub mod schedule;
+pub mod settings;
 pub mod zygote;

@@ -1,55 +1,15 @@
 //! Where a run's data goes, and how a run gets its name.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use crate::settings::{Settings, Variables};
 
 /// Metaflow's name for the folder of its local store.
 const FOLDER: &str = ".metaflow";
-
-/// Metaflow's settings: variables `METAFLOW_*`, and under them its configuration file.
-#[derive(Debug, Default)]
-pub struct Settings {
-    file: Option<Value>,
-}
-
-impl Settings {
-    /// Reads `$METAFLOW_HOME/config[_$METAFLOW_PROFILE].json`, `~/.metaflowconfig` by default.
-    /// A file that cannot be read holds nothing.
-    pub fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        let home = variable("METAFLOW_HOME").map(PathBuf::from).or_else(|| {
-            let home = variable("HOME")?;
-            Some(Path::new(&home).join(".metaflowconfig"))
-        });
-        let name = match variable("METAFLOW_PROFILE").filter(|profile| !profile.is_empty()) {
-            Some(profile) => format!("config_{}.json", profile.to_string_lossy()),
-            None => "config.json".to_owned(),
-        };
-        let text = home.and_then(|home| std::fs::read(home.join(name)).ok());
-        Self {
-            file: text.and_then(|text| serde_json::from_slice(&text).ok()),
-        }
-    }
-
-    /// A setting by its name without `METAFLOW_`; the environment wins.
-    pub fn get(&self, name: &str, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<String> {
-        let name = format!("METAFLOW_{name}");
-        if let Some(value) = variable(&name).and_then(|value| value.into_string().ok()) {
-            return Some(value).filter(|value| !value.is_empty());
-        }
-        let value = self.file.as_ref()?.get(&name)?;
-        Some(
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned),
-        )
-    }
-}
 
 /// The root of Metaflow's local store: below `sysroot` (`METAFLOW_DATASTORE_SYSROOT_LOCAL`) if it is set,
 /// else in the nearest folder from `cwd` upward that has one, else in `cwd`.
@@ -57,17 +17,17 @@ pub fn default_root(cwd: &Path, sysroot: Option<&str>) -> PathBuf {
     if let Some(sysroot) = sysroot {
         return cwd.join(sysroot).join(FOLDER);
     }
+    nearest(cwd).unwrap_or_else(|| cwd.join(FOLDER))
+}
+
+/// The folder of a local store in the nearest folder from `cwd` upward that has one.
+pub(crate) fn nearest(cwd: &Path) -> Option<PathBuf> {
     let mut candidates = cwd.ancestors().map(|folder| folder.join(FOLDER));
-    candidates
-        .find(|folder| folder.is_dir())
-        .unwrap_or_else(|| cwd.join(FOLDER))
+    candidates.find(|folder| folder.is_dir())
 }
 
 /// Who runs the flow, as Metaflow finds it: never root.
-pub fn username(
-    settings: &Settings,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-) -> Option<String> {
+pub fn username(settings: &Settings, variable: Variables<'_>) -> Option<String> {
     let others = ["SUDO_USER", "USERNAME", "USER"];
     let others = others.iter().map(|name| variable(name)?.into_string().ok());
     std::iter::once(settings.get("USER", variable))
@@ -130,6 +90,7 @@ pub fn note_latest(flow: &Path, run: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
     use std::fs;
 
     use super::*;
@@ -168,29 +129,6 @@ mod tests {
             Some("bob")
         );
         assert_eq!(name(&[("USER", "root")]), None);
-    }
-
-    #[test]
-    fn settings_come_from_the_environment_and_then_from_the_file() {
-        let home = tempfile::tempdir().unwrap();
-        let file = home.path().join("config_dev.json");
-        fs::write(
-            file,
-            r#"{"METAFLOW_DEFAULT_DATASTORE": "s3", "METAFLOW_USER": "file"}"#,
-        )
-        .unwrap();
-        let place: OsString = home.path().into();
-        let variable = move |name: &str| match name {
-            "METAFLOW_HOME" => Some(place.clone()),
-            "METAFLOW_PROFILE" => Some("dev".into()),
-            "METAFLOW_USER" => Some("ann".into()),
-            _ => None,
-        };
-        let settings = Settings::read(&variable);
-        let get = |name: &str| settings.get(name, &variable);
-        assert_eq!(get("DEFAULT_DATASTORE").as_deref(), Some("s3"));
-        assert_eq!(get("USER").as_deref(), Some("ann"));
-        assert_eq!(get("SERVICE_URL"), None);
     }
 
     #[test]

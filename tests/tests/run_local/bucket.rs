@@ -1,5 +1,6 @@
 //! Runs whose data goes to a bucket; what Metaflow's client looks runs up in stays in a folder here.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -59,11 +60,12 @@ fn refused(command: &mut Command, said: &[&str]) {
 fn a_run_in_a_bucket_is_read_by_metaflow() {
     let moto = Moto::start();
     let world = flow();
-    let ran = output(&mut command(
-        &world,
-        &moto,
-        &["--store", "s3://flows/deep/root"],
-    ));
+    let mut settings = command(&world, &moto, &[]);
+    settings
+        .env("METAFLOW_DEFAULT_DATASTORE", "s3")
+        .env("METAFLOW_DATASTORE_SYSROOT_S3", "s3://flows/deep/root")
+        .env("METAFLOW_S3_SERVER_SIDE_ENCRYPTION", "AES256");
+    let ran = output(&mut settings);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let run = world.latest();
     let run = run.file_name().unwrap().to_str().unwrap();
@@ -79,6 +81,10 @@ fn a_run_in_a_bucket_is_read_by_metaflow() {
         .map(|index| format!("'deep/root/F/{run}/body/t-{index}/commit'"))
         .collect();
     assert_eq!(committed.trim(), format!("[{}]", tasks.join(", ")));
+    let encrypted = moto.boto(&format!(
+        "print(s3.head_object(Bucket='flows', Key='deep/root/F/{run}/body/t-0/commit').get('ServerSideEncryption'))"
+    ));
+    assert_eq!(encrypted.trim(), "AES256");
     let probes = moto.boto(
         "print(s3.list_objects_v2(Bucket='flows', Prefix='deep/root/.flowc-probe')['KeyCount'])",
     );
@@ -120,6 +126,38 @@ print([(task.index, task.data.square, len(task.data.noise), task.stdout) for tas
         "{}",
         seen.stderr
     );
+}
+
+#[test]
+fn metaflows_settings_lead_to_azure() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}/account/", server.local_addr().unwrap());
+    // The first request, which nobody is allowed to make.
+    let asked = std::thread::spawn(move || {
+        let (mut connection, _) = server.accept().unwrap();
+        let mut line = String::new();
+        let mut reader = BufReader::new(connection.try_clone().unwrap());
+        reader.read_line(&mut line).unwrap();
+        let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        connection.write_all(refusal.as_bytes()).unwrap();
+        line
+    });
+    let world = flow();
+    let mut command = world.command(&[]);
+    command
+        .env("METAFLOW_DEFAULT_DATASTORE", "azure")
+        .env("METAFLOW_DATASTORE_SYSROOT_AZURE", "flows/root")
+        .env("METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT", &endpoint)
+        .env("AZURE_STORAGE_ACCOUNT_KEY", "a2V5");
+    refused(&mut command, &["FC4005", "az://flows/root"]);
+    let asked = asked.join().unwrap();
+    assert!(
+        asked.starts_with("PUT /account/flows/root/.flowc-probe/"),
+        "{asked}"
+    );
+    command.env_remove("METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT");
+    refused(&mut command, &["FC4005", "AZURE_STORAGE_ACCOUNT_NAME"]);
+    assert!(!world.path().join(".metaflow").exists());
 }
 
 #[test]

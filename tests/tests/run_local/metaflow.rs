@@ -1,5 +1,6 @@
 //! The official Metaflow, on runs of ours.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use super::world::{World, output};
@@ -23,6 +24,31 @@ pub(crate) fn metaflow(world: &World, arguments: &[&str]) -> Command {
         .env("METAFLOW_USER", "ann")
         .env("METAFLOW_HOME", world.path().join("no-settings"));
     command
+}
+
+/// A setting that Metaflow reads and that the page does not mention would be ignored without a word.
+#[test]
+fn every_setting_of_metaflow_stands_once_in_the_docs() {
+    let world = World::new("");
+    let script = "
+import metaflow.cmd.main_cli, metaflow.plugins
+from metaflow.metaflow_config_funcs import _all_configs
+print(*[name[len('METAFLOW_'):] for name in _all_configs])
+";
+    let read = output(&mut metaflow(&world, &["-c", script]));
+    let read: BTreeSet<&str> = read.stdout.split_whitespace().collect();
+    assert!(read.len() > 100, "{read:?}");
+    let page = std::fs::read_to_string(flowc_tests::repo_root().join("docs/settings.md")).unwrap();
+    let (_, table) = page.split_once("## Settings").unwrap();
+    let (table, _) = table.split_once("## ").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let names = rows.flat_map(|row| row.split(" |").next().unwrap().split('`'));
+    let mut told: Vec<&str> = names
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, read.into_iter().collect::<Vec<_>>());
 }
 
 #[test]

@@ -195,13 +195,102 @@ fn a_foreach_over_the_limit_ends_the_run_and_names_the_option() {
 }
 
 #[test]
-fn metaflows_service_is_warned_about() {
-    let world = World::new(FLOW);
-    let mut command = world.command(&["--alpha", "1"]);
-    command.env("METAFLOW_SERVICE_URL", "https://metaflow.example.com");
+fn what_metaflow_would_do_elsewhere_is_warned_about_once() {
+    let flow = "from metaflow import kubernetes
+class F(FlowSpec):
+    @kubernetes(cpu=8)
+    @step
+    def start(self):
+        self.items = list(range(5))
+        self.next(self.body, foreach='items')
+
+    @step
+    def body(self):
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        if current.origin_run_id is None:
+            raise ValueError('not yet')
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(sorted(current.tags))";
+    let world = World::new(flow);
+    let count = |output: &Output, code: &str| output.stderr.matches(code).count();
+    let mut command = world.command(&[]);
+    command
+        .env("METAFLOW_SERVICE_URL", "https://metaflow.example.com")
+        .env("METAFLOW_DEFAULT_ENVIRONMENT", "conda");
+    let output = super::world::output(&mut command);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    for code in ["FC4007", "FC4008", "FC4010"] {
+        assert_eq!(count(&output, code), 1, "{code}\n{}", output.stderr);
+    }
+    assert!(
+        output
+            .stderr
+            .contains("step `start` asks for another machine"),
+        "{}",
+        output.stderr
+    );
+
+    // What settings and variables put onto steps is told of as what is typed.
+    let mut command = world.flowc("resume");
+    command
+        .arg("flow.py")
+        .env("METAFLOW_RESUME_TAGS", "some tags")
+        .env("METAFLOW_DEFAULT_DECOSPECS", "kubernetes:cpu=2");
     let output = super::world::output(&mut command);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
-    assert!(output.stderr.contains("FC4007"), "{}", output.stderr);
+    assert_eq!(output.stdout, "[end/t] ['some', 'tags']\n");
+    for (code, times) in [("FC4007", 0), ("FC4008", 1), ("FC4010", 0)] {
+        assert_eq!(count(&output, code), times, "{code}\n{}", output.stderr);
+    }
+    for said in [
+        "4 steps that ask for another machine",
+        "`body` (`@kubernetes`)",
+        "`end` (`@kubernetes`)",
+    ] {
+        assert!(output.stderr.contains(said), "{said}\n{}", output.stderr);
+    }
+}
+
+#[test]
+fn settings_that_would_send_data_elsewhere_are_refused_by_name() {
+    let world = World::new(FLOW);
+    for (name, value, said) in [
+        (
+            "METAFLOW_DEFAULT_DATASTORE",
+            "s3",
+            "METAFLOW_DATASTORE_SYSROOT_S3",
+        ),
+        ("METAFLOW_DATASTORE", "gcs", "METAFLOW_DATASTORE=gcs"),
+        ("METAFLOW_PROFILE", "none", "config_none.json"),
+        (
+            "METAFLOW_RUN_MAX_WORKERS",
+            "many",
+            "METAFLOW_RUN_MAX_WORKERS=many",
+        ),
+    ] {
+        let mut command = world.command(&["--alpha", "1"]);
+        let output = super::world::output(command.env(name, value));
+        refused(&world, &output, &["FC4009", said]);
+    }
+    // A folder that holds settings of the project holds its store too.
+    fs::create_dir(world.path().join(".metaflow")).unwrap();
+    world.write(
+        ".metaflow/config.json",
+        "{\"METAFLOW_DEFAULT_DATASTORE\": \"azure\"}",
+    );
+    let output = world.run(&["--alpha", "1"]);
+    let said = "METAFLOW_DATASTORE_SYSROOT_AZURE";
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+    let logs = super::world::output(world.flowc("logs").arg("1732190000000000"));
+    assert_eq!(logs.code, Some(2), "{}", logs.stderr);
+    assert!(logs.stderr.contains(said), "{}", logs.stderr);
 }
 
 #[test]

@@ -7,11 +7,13 @@ use flowc_local::resume::Origin;
 use serde_json::Map;
 
 use crate::load::Compilation;
+use crate::place::Local;
 use crate::run::arguments::{self, RESUME_OPTIONS};
 use crate::run::findings::Findings;
 use crate::run::origin;
 use crate::run::session::{self, Beginning, Machine};
 use crate::run::triggered;
+use crate::run::variables::Command;
 use crate::{Outcome, help, output, words};
 
 /// Arguments of `flowc resume`, which are those of `flowc run` without parameters.
@@ -40,15 +42,17 @@ Examples:
 
 /// Resumes the run.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let arguments = arguments::parse_resume(&args.rest)?;
+    let mut arguments = arguments::parse_resume(&args.rest)?;
     if arguments.help {
         output::data(&help())?;
         return Ok(Outcome::Fine);
     }
-    let Some(flow) = &arguments.flow else {
+    let Some(flow) = arguments.flow.clone() else {
         anyhow::bail!("name the flow to resume, as in `flowc resume flow.py`");
     };
-    let mut compilation = Compilation::load_with(flow, &arguments.given()?)?;
+    let local = Local::find()?;
+    arguments.complete(Command::Resume, &local)?;
+    let mut compilation = Compilation::load_with(&flow, &arguments.given()?)?;
     let profile = session::report(&mut compilation, &arguments.branch)?;
     let (Some(plan), Some(profile)) = (&compilation.plan, profile) else {
         return Ok(Outcome::FlowFailed);
@@ -64,7 +68,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         findings.show(&found);
         return Ok(Outcome::Trouble);
     }
-    let machine = match Machine::prepare(&arguments, &findings)? {
+    let machine = match Machine::prepare(local, &arguments, &findings)? {
         Ok(machine) => machine,
         Err(outcome) => return Ok(outcome),
     };

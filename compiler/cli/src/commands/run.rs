@@ -6,11 +6,12 @@ use flowc_core::ir::plan::Plan;
 
 use crate::load::Compilation;
 use crate::parameters;
-use crate::place::variable;
+use crate::place::{Local, variable};
 use crate::run::arguments::{self, OPTIONS};
 use crate::run::findings::Findings;
 use crate::run::session::{self, Beginning, Machine};
 use crate::run::triggered;
+use crate::run::variables::Command;
 use crate::{Outcome, help, output, words};
 
 /// Arguments of `flowc run`; options and the flow's parameters are told apart once the flow is known.
@@ -42,15 +43,17 @@ Examples:
 
 /// Runs the flow.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let arguments = arguments::parse(&args.rest)?;
-    let Some(flow) = &arguments.flow else {
+    let mut arguments = arguments::parse(&args.rest)?;
+    let Some(flow) = arguments.flow.clone() else {
         if arguments.help {
             output::data(&help(None))?;
             return Ok(Outcome::Fine);
         }
         anyhow::bail!("name the flow to run, as in `flowc run flow.py`");
     };
-    let mut compilation = Compilation::load_with(flow, &arguments.given()?)?;
+    let local = Local::find()?;
+    arguments.complete(Command::Run, &local)?;
+    let mut compilation = Compilation::load_with(&flow, &arguments.given()?)?;
     if arguments.help {
         output::data(&help(compilation.plan.as_ref()))?;
         return Ok(Outcome::Fine);
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if found.has_errors() {
         return Ok(Outcome::Trouble);
     }
-    let machine = match Machine::prepare(&arguments, &findings)? {
+    let machine = match Machine::prepare(local, &arguments, &findings)? {
         Ok(machine) => machine,
         Err(outcome) => return Ok(outcome),
     };

@@ -45,6 +45,8 @@ pub(crate) struct Arguments {
     pub(crate) wait_between_retries: bool,
     /// `--with`, in order
     pub(crate) attached: Vec<String>,
+    /// What Metaflow's settings put onto every step, after those.
+    pub(crate) attached_by_settings: Vec<String>,
     /// `--config`: names and paths
     pub(crate) configs: Vec<(String, String)>,
     /// `--config-value`: names and texts
@@ -245,7 +247,7 @@ impl Arguments {
             }
         }
         let [configs, values] = given;
-        let attached = self.attached.clone();
+        let attached = [&*self.attached, &*self.attached_by_settings].concat();
         Ok(Given::new(configs, values, attached, self.python.clone()))
     }
 

@@ -118,7 +118,7 @@ fn listed(failures: &[Failure]) -> String {
 }
 
 /// The first few of many names.
-fn shortened(names: &[String]) -> String {
+pub(crate) fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let more = names.len().saturating_sub(SHOWN);
     let shown = names[..names.len() - more].join(", ");

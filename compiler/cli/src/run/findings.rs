@@ -1,9 +1,10 @@
 //! What is wrong with a run on this machine, in the form of the compiler's findings.
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics, Severity, render};
-use flowc_core::ir::plan::Plan;
+use flowc_core::ir::plan::{Plan, PlanStep};
 use flowc_core::source::SourceTree;
 
+use crate::run::ended::shortened;
 use crate::{Outcome, output};
 
 /// Shows findings of a command in the form of the compiler's.
@@ -61,8 +62,48 @@ pub(crate) fn too_wide(plan: &Plan, step: &str, task: &str, count: u32) -> Diagn
     diagnostic.help(format!("if that is meant, add `--max-num-splits {count}`"))
 }
 
+/// Steps that ask for an orchestrator's machines, which `flowc run` does not start.
+pub(crate) fn run_here(plan: &Plan) -> Option<Diagnostic> {
+    let decorated = |step: &PlanStep| {
+        let batch = step.batch.as_ref().map(|_| "@batch");
+        batch.or(step.kubernetes.as_ref().map(|_| "@kubernetes"))
+    };
+    let mut steps = plan.steps.iter();
+    let mut asking = steps
+        .by_ref()
+        .filter_map(|(_, step)| Some((step, decorated(step)?)));
+    let (first, decorator) = asking.next()?;
+    let others: Vec<String> = asking
+        .map(|(step, decorator)| format!("`{}` (`{decorator}`)", step.name))
+        .collect();
+    let message = match others.len() {
+        0 => format!(
+            "step `{}` asks for another machine and runs on this one",
+            first.name
+        ),
+        more => format!(
+            "{} steps that ask for another machine run on this one",
+            more + 1
+        ),
+    };
+    let label = format!("`{decorator}` submits nothing on this machine");
+    let mut found = Diagnostic::warning(Code::FC4008, message, first.span, label);
+    if !others.is_empty() {
+        found = found.note(format!("likewise {}", shortened(&others)));
+    }
+    let found =
+        found.note("what they ask for, such as an image, CPUs, memory or GPUs, is not provided");
+    Some(found.help(
+        "to run them where they ask to run, deploy the flow: `flowc deploy FLOW --target TARGET`",
+    ))
+}
+
 pub(crate) fn service_warning(url: &str) -> Diagnostic {
-    let message = format!("Metaflow's service at {url} is not told about this run");
+    let service = match url {
+        "" => "Metaflow's service".to_owned(),
+        url => format!("Metaflow's service at {url}"),
+    };
+    let message = format!("{service} is not told about this run");
     Diagnostic::new(Code::FC4007, Severity::Warning, message)
         .note("the run is entered in the local metadata tree only")
 }

@@ -8,4 +8,6 @@ mod hooks;
 pub(crate) mod origin;
 pub(crate) mod progress;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod triggered;
+pub(crate) mod variables;

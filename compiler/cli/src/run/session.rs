@@ -27,9 +27,10 @@ use crate::load::Compilation;
 use crate::place::{Local, variable};
 use crate::run::arguments::Arguments;
 use crate::run::ended::Ended;
-use crate::run::findings::{Findings, no_python, no_store, service_warning};
+use crate::run::findings::{Findings, no_python, no_store, run_here};
 use crate::run::hooks::Hooks;
 use crate::run::progress::Progress;
+use crate::run::settings;
 use crate::store::vault;
 use crate::{Outcome, output};
 
@@ -84,6 +85,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// Finds Python and opens the store; the outcome where one of them is not to be had, after saying so.
     pub(crate) fn prepare(
+        local: Local,
         arguments: &Arguments,
         findings: &Findings<'_>,
     ) -> anyhow::Result<Result<Self, Outcome>> {
@@ -91,10 +93,7 @@ impl Machine {
             Ok(python) => python,
             Err(error) => return Ok(Err(findings.refuse(no_python(error.to_string())))),
         };
-        let local = Local::find()?;
-        if let Some(url) = local.settings.get("SERVICE_URL", &variable) {
-            findings.show_one(service_warning(&url));
-        }
+        settings::warn(&local, findings)?;
         let cwd = env::current_dir().context("cannot tell the current folder")?;
         python.resolve(&cwd, &variable);
         // Two threads serve any number of tasks: user code has processes of its own.
@@ -103,7 +102,7 @@ impl Machine {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        let place = local.choose(arguments.store.as_deref());
+        let place = local.choose(arguments.store.as_deref())?;
         let store = match runtime.block_on(local.open(&place)) {
             Ok(store) => store,
             Err(error) => {
@@ -149,6 +148,9 @@ pub(crate) fn execute(
     let findings = Findings {
         tree: &compilation.tree,
     };
+    if let Some(found) = run_here(plan) {
+        findings.show_one(found);
+    }
     let root = compilation.argument().root();
     let code =
         fs::canonicalize(&root).with_context(|| format!("cannot resolve {}", root.display()))?;
