@@ -17,6 +17,16 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     /// Its own options.
     pub(crate) options: &'static [OptionRow],
+    /// Options of Metaflow's own command, and what to do instead.
+    pub(crate) foreign: &'static [(&'static str, &'static str)],
+}
+
+impl Command {
+    /// What to do in the place of an option that people know from Metaflow.
+    pub(crate) fn instead_of(self, name: &str) -> Option<String> {
+        let (_, instead) = self.foreign.iter().find(|(option, _)| *option == name)?;
+        Some(format!("`--{name}` is an option of Metaflow: {instead}"))
+    }
 }
 
 /// Parameters that were given a value, by name; each value is the text as typed, which the harness converts as Metaflow does.
@@ -226,6 +236,9 @@ fn unknown(plan: &Plan, name: &str, command: Command) -> Diagnostic {
         plan.flow, command.name
     );
     let diagnostic = Diagnostic::new(Code::FC4002, Severity::Error, message);
+    if let Some(instead) = command.instead_of(name) {
+        return diagnostic.help(instead);
+    }
     if let Some(near) = suggest::closest(name, names.iter().copied().chain(options)) {
         return diagnostic.help(format!("did you mean `--{near}`?"));
     }

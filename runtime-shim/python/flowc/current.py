@@ -137,7 +137,9 @@ class Current:
     @property
     def tempdir(self):
         """Folder for temporary files."""
-        return os.environ.get("METAFLOW_TEMPDIR", ".")
+        from .settings import setting
+
+        return setting("TEMPDIR") or "."
 
 
 _PATH = ("flow_name", "run_id", "step_name", "task_id")

@@ -7,6 +7,7 @@ The rules and the words are Metaflow's (`metaflow/plugins/secrets` and
 import os
 
 from .exceptions import MetaflowException
+from .settings import setting
 
 SHORTEST = 4
 """Values with fewer characters are not hidden: they stand in every other line."""
@@ -34,8 +35,8 @@ def inject(told, wire):
     found = []
     parts = []
     for source in told["sources"]:
-        role = source.get("role") or told.get("role") or _setting("DEFAULT_SECRETS_ROLE")
-        kind = source.get("type") or _setting("DEFAULT_SECRETS_BACKEND_TYPE")
+        role = source.get("role") or told.get("role") or setting("DEFAULT_SECRETS_ROLE")
+        kind = source.get("type") or setting("DEFAULT_SECRETS_BACKEND_TYPE")
         if not kind:
             raise MetaflowException(
                 "No default secrets backend type configured, but needed by @secrets. "
@@ -80,30 +81,13 @@ def inject(told, wire):
         os.environ.update(variables)
 
 
-def _setting(name):
-    """A setting of Metaflow's: of the environment, else of its configuration file."""
-    name = "METAFLOW_" + name
-    if name in os.environ:
-        return os.environ[name]
-    home = os.environ.get("METAFLOW_HOME", "~/.metaflowconfig")
-    profile = os.environ.get("METAFLOW_PROFILE")
-    file = "config_%s.json" % profile if profile else "config.json"
-    try:
-        with open(os.path.join(os.path.expanduser(home), file), encoding="utf-8") as text:
-            import json
-
-            return json.load(text).get(name)
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
 def _of_aws(name, options, role, wire, parts):
     if name.startswith("arn:aws:secretsmanager:"):
         region = name.split(":")[3]
     else:
-        region = options.get("region") or _setting("AWS_SECRETS_MANAGER_DEFAULT_REGION")
+        region = options.get("region") or setting("AWS_SECRETS_MANAGER_DEFAULT_REGION")
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    role = role or _setting("AWS_SECRETS_MANAGER_DEFAULT_ROLE")
+    role = role or setting("AWS_SECRETS_MANAGER_DEFAULT_ROLE")
     answer = wire.ask({"op": "secret", "id": name, "region": region, "role": role})
     if answer.get("failed"):
         raise MetaflowException(answer["failed"])

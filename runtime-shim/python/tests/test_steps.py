@@ -1,5 +1,7 @@
 """What a step sees of its flow, and what it leaves behind."""
 
+import json
+import os
 import pickle
 import unittest
 
@@ -347,6 +349,30 @@ class Steps(unittest.TestCase):
         self.assertEqual(task["has"], (True, False, 5))
         self.assertIsNone(task["trigger"])
         self.assertIn("@checkpoint", task["message"])
+
+    def test_settings_are_found_where_metaflow_looks(self):
+        driver = self.flow(one_step("self.tempdir = current.tempdir"))
+        home = os.path.join(driver.folder, "home")
+
+        def tempdir(**environment):
+            environment = dict({"METAFLOW_HOME": home}, **environment)
+            task = driver.run("start", next=["end"], environment=environment)
+            self.assertTrue(task.finish["ok"], task.stderr)
+            return task["tempdir"]
+
+        def write(*path):
+            file = os.path.join(driver.folder, *path)
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+            with open(file, "w") as out:
+                json.dump({"METAFLOW_TEMPDIR": path[-1]}, out)
+
+        self.assertEqual(tempdir(), ".")
+        write("home", "config_dev.json")
+        self.assertEqual(tempdir(), ".")
+        self.assertEqual(tempdir(METAFLOW_PROFILE="dev"), "config_dev.json")
+        write(".metaflow", "config.json")
+        self.assertEqual(tempdir(METAFLOW_PROFILE="dev"), "config.json")
+        self.assertEqual(tempdir(METAFLOW_TEMPDIR="/scratch"), "/scratch")
 
     def test_user_code_may_read_artifacts_from_threads_and_forks(self):
         driver = self.flow(

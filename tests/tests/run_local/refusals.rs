@@ -54,6 +54,22 @@ fn values_are_checked_before_anything_runs() {
     );
     refused(
         &world,
+        &world.run(&["--alpha", "1", "--datastore", "s3"]),
+        &[
+            "FC4002",
+            "`--datastore` is an option of Metaflow",
+            "`--store",
+        ],
+    );
+    let mut resume = world.flowc("resume");
+    resume.args(["flow.py", "--clone-only"]);
+    refused(
+        &world,
+        &super::world::output(&mut resume),
+        &["FC4002", "`flowc resume` has no option `--clone-only`"],
+    );
+    refused(
+        &world,
         &world.run(&["--alpha", "high"]),
         &["FC4003", "`high` is not a whole number"],
     );

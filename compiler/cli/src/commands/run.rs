@@ -11,7 +11,7 @@ use crate::run::arguments::{self, OPTIONS};
 use crate::run::findings::Findings;
 use crate::run::session::{self, Beginning, Machine};
 use crate::run::triggered;
-use crate::run::variables::Command;
+use crate::run::variables::{Command, OF_METAFLOW};
 use crate::{Outcome, help, output, words};
 
 /// Arguments of `flowc run`; options and the flow's parameters are told apart once the flow is known.
@@ -30,6 +30,7 @@ pub(crate) struct Args {
 const COMMAND: parameters::Command = parameters::Command {
     name: "flowc run",
     options: OPTIONS,
+    foreign: OF_METAFLOW,
 };
 
 const EXAMPLES: &str = "\

@@ -53,6 +53,7 @@ const OPTIONS: &[OptionRow] = &[
 const COMMAND: parameters::Command = parameters::Command {
     name: "flowc trigger",
     options: OPTIONS,
+    foreign: &[],
 };
 
 const EXAMPLES: &str = "\

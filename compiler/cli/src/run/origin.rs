@@ -11,10 +11,12 @@ use flowc_task::history::sync::{self, Syncer};
 use flowc_task::history::{self, FindError, RunRecord, TaskState};
 use flowc_task::store::{Store, StoreError};
 
+use crate::parameters::Command;
 use crate::place::Origin as Kind;
-use crate::run::arguments::Arguments;
+use crate::run::arguments::{Arguments, RESUME_OPTIONS};
 use crate::run::findings::Findings;
 use crate::run::session::Machine;
+use crate::run::variables::OF_METAFLOW;
 
 /// Failed tasks whose last words are shown, per step.
 const EXPLAINED: usize = 5;
@@ -226,8 +228,17 @@ pub(crate) fn damaged(trouble: &StoreError) -> Diagnostic {
         .help("remove that object, and the task runs again; nothing was begun")
 }
 
-/// Values for parameters on the command line of `flowc resume`.
+/// Values for parameters on the command line of `flowc resume`, or options of Metaflow's that it does not have.
 pub(crate) fn fixed_parameter(name: &str) -> Diagnostic {
+    let command = Command {
+        name: "flowc resume",
+        options: RESUME_OPTIONS,
+        foreign: OF_METAFLOW,
+    };
+    if let Some(instead) = command.instead_of(name) {
+        let message = format!("`{}` has no option `--{name}`", command.name);
+        return error(Code::FC4002, message).help(instead);
+    }
     error(
         Code::FC4026,
         format!("`--{name}`: a resumed run has the parameters of its origin"),

@@ -1,5 +1,7 @@
-//! Options that Metaflow's command line takes from the environment where they are not typed: `METAFLOW_RUN_MAX_WORKERS`
-//! is its `run --max-workers` (click's `auto_envvar_prefix`, `metaflow/cli.py` and `metaflow/cli_components/run_cmds.py`, read at 2.19.39).
+//! Options of Metaflow's command line: those that it takes from the environment where they are not typed, as
+//! `METAFLOW_RUN_MAX_WORKERS` is its `run --max-workers`, and those that have no counterpart here.
+//!
+//! Metaflow: click's `auto_envvar_prefix` in `metaflow/cli.py`, and `metaflow/cli_components/run_cmds.py`, read at 2.19.39.
 
 use std::ffi::OsString;
 
@@ -16,6 +18,47 @@ pub(crate) enum Command {
     /// `METAFLOW_RESUME_…`
     Resume,
 }
+
+/// Options of Metaflow's `run` and `resume` that ours do not have, and what to do instead.
+pub(crate) const OF_METAFLOW: &[(&str, &str)] = &[
+    ("datastore", "name the store by `--store DIR|URL`"),
+    ("datastore-root", "name the store by `--store DIR|URL`"),
+    (
+        "metadata",
+        "leave it out, runs are entered in local metadata",
+    ),
+    ("environment", "leave it out, all steps run in one Python"),
+    ("event-logger", "leave it out, events are logged nowhere"),
+    ("monitor", "leave it out, nothing is measured"),
+    ("pylint", "leave it out, `flowc check` finds what is wrong"),
+    ("no-pylint", "leave it out, no pylint is run"),
+    (
+        "quiet",
+        "leave it out, what flowc says itself goes to standard error",
+    ),
+    ("not-quiet", "leave it out, it is so anyway"),
+    (
+        "package-suffixes",
+        "`[package] include` of flowc.toml adds files",
+    ),
+    (
+        "max-log-size",
+        "leave it out, what a task prints is kept up to 10 MB",
+    ),
+    (
+        "runner-attribute-file",
+        "`--run-id-file FILE` writes the run's id",
+    ),
+    (
+        "clone-only",
+        "leave it out, `flowc resume` runs what its origin lacks",
+    ),
+    (
+        "run-id",
+        "leave it out, `--run-id-file FILE` tells the run's id",
+    ),
+    ("mode", "leave it out, `flowc test step` runs a single step"),
+];
 
 impl Arguments {
     /// Takes from Metaflow's variables and settings what the command line does not say.
