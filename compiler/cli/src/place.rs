@@ -49,18 +49,18 @@ impl Origin {
 impl StoreArgs {
     /// Opens the store; `None` after mistakes in flowc.toml were shown.
     pub(crate) async fn open(&self, origin: Origin) -> anyhow::Result<Option<Store>> {
-        let local = Local::find()?;
-        if let Some(store) = &self.store {
-            return local.open(&local.choose(Some(store))?).await.map(Some);
-        }
+        let named = self.store.as_deref();
         let has_settings = sources::nearest_settings(Path::new("."))?.is_some();
-        if self.profile.is_some() || (origin == Origin::Orchestrator && has_settings) {
+        let by_profile = origin == Origin::Orchestrator && has_settings && named.is_none();
+        if self.profile.is_some() || by_profile {
             let Some(profile) = operate::profile_here(self.profile.as_deref())? else {
                 return Ok(None);
             };
             return store::open(&profile.store).await.map(Some);
         }
-        local.open(&local.choose(None)?).await.map(Some)
+        // Metaflow's settings say nothing of a profile's store, and must not be in its way.
+        let local = Local::find()?;
+        local.open(&local.choose(named)?).await.map(Some)
     }
 }
 

@@ -297,3 +297,21 @@ fn is_in_tree(module: &str, code: &Path) -> bool {
     let top = module.split(['.', ':']).next().unwrap_or_default();
     code.join(format!("{top}.py")).exists() || code.join(top).is_dir()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_those_of_the_line() {
+        let given = limits(&Arguments {
+            max_workers: Some(3),
+            max_num_splits: Some(7),
+            wait_between_retries: true,
+            ..Arguments::default()
+        });
+        assert_eq!((given.max_workers, given.max_num_splits), (3, 7));
+        assert_eq!(given.retries, Retries::AfterPause);
+        assert_eq!(limits(&Arguments::default()).retries, Retries::AtOnce);
+    }
+}
