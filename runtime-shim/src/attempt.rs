@@ -21,6 +21,7 @@ use crate::outputs::Outputs;
 use crate::secrets::Hidden;
 use crate::session::Session;
 use crate::signals::{Stop, Urgency};
+use crate::silence::Silence;
 use crate::store::Store;
 use crate::task::{Observer, Stream, TaskReport, TaskRequest};
 
@@ -130,18 +131,34 @@ impl Attempt<'_> {
         let mut err = self.log(number, Stream::Stderr);
         let mut outputs = Outputs::new(&self.blobs, &self.known, claim.known_saved());
         let (over, is_over) = watch::channel(false);
-        let hear = |stream, line: &[u8]| observer.line(self.request, stream, line);
+        let on_terminal = session.on_terminal;
+        let hear = |stream, line: &[u8]| {
+            if !on_terminal {
+                observer.line(self.request, stream, line);
+            }
+        };
+        let silence = Silence::default();
         let converse = async {
             let ending = claim.converse(&mut session, &mut outputs, &stop).await;
+            let mut left = None;
+            if matches!(ending, Ending::Finished(_)) {
+                let wait = self.request.output_wait;
+                let say = |text: &str| observer.line(self.request, Stream::Stderr, text.as_bytes());
+                left = silence.wait(wait, &stop, &say).await;
+            }
+            session.group.end(|| silence.is_here()).await;
             // The logs may have ended before, and then nobody listens.
             let _ = over.send(true);
-            ending
+            (ending, left)
         };
-        let (ending, (), ()) = tokio::join!(
+        let ((ending, left), (), ()) = tokio::join!(
             converse,
-            out.pump(stdout, is_over.clone(), &hear),
-            err.pump(stderr, is_over, &hear),
+            silence.after(out.pump(stdout, is_over.clone(), &hear)),
+            silence.after(err.pump(stderr, is_over, &hear)),
         );
+        if let Some(left) = left {
+            err.note(&left);
+        }
         out.finish().await;
         err.finish().await;
         for log in [&out, &err] {
@@ -193,6 +210,7 @@ impl Attempt<'_> {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             label: format!("{}/{}", self.request.step, task),
+            alone: self.request.gang.is_none(),
         };
         let greet = async { Session::greet(launcher.launch(launch).await?).await };
         let resolve = inputs::resolve(

@@ -111,6 +111,8 @@ impl Claim<'_> {
             .prefix("spool-")
             .tempdir_in(&spool_root)
             .map_err(on_spool)?;
+        let door = session.open_door(spool.path());
+        let door = door.as_ref().map(|path| path.to_string_lossy());
         let file = request.code.join(&manifest.file);
         let task_id = request.task_id().to_string();
         let shown = shown_inputs(&inputs);
@@ -149,6 +151,7 @@ impl Claim<'_> {
                 json!({"name": name, "branch": manifest.branch.clone().unwrap_or_else(own)})
             }),
             spool_dir: &spool.path().to_string_lossy(),
+            door: door.as_deref(),
             parameters,
             parameter_specs: &manifest.parameters,
             configs: &manifest.configs,

@@ -13,7 +13,7 @@ use flowc_task::error::TaskError;
 use flowc_task::history::sync::Syncer;
 use flowc_task::history::{self, Plans, RunRecord, sync};
 use flowc_task::hooks::{self, Call, Caller, Ending};
-use flowc_task::signals::{self, Stop, Urgency};
+use flowc_task::signals::{self, Interrupts, Stop, Urgency};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::setup::{self, Setup, text, username};
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Calls the functions as the environment says. It has failed only if it could not call them.
 pub(crate) fn run() -> Exit {
     let done = setup::block_on(async {
-        let stop = signals::listen().map_err(|error| machine(&error))?;
+        let stop = signals::listen(Interrupts::Stop).map_err(|error| machine(&error))?;
         let mut scratch = None;
         let mut stopped = stop.clone();
         tokio::select! {

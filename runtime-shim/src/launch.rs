@@ -21,6 +21,8 @@ pub struct LaunchRequest {
     pub environment: Vec<(String, String)>,
     /// Names the task in messages: `train/t-3`.
     pub label: String,
+    /// No other task runs at the same time because this one does, as in a gang.
+    pub alone: bool,
 }
 
 /// How a process ended.
@@ -40,8 +42,10 @@ pub struct HarnessProcess {
     pub stdout: pipe::Receiver,
     /// What user code prints on standard error.
     pub stderr: pipe::Receiver,
-    /// Leader of a process group of its own.
+    /// Its id; it leads a process group of its own unless it has the terminal.
     pub pid: i32,
+    /// Standard input is the terminal, and what it prints has been shown there; it is in the group of whoever started it.
+    pub on_terminal: bool,
     /// Resolves once the process has been reaped; an error means the launcher died.
     pub exit: oneshot::Receiver<ProcessExit>,
 }
@@ -70,6 +74,17 @@ pub struct Interpreter {
     pub python: PathBuf,
     /// Entry of the harness, see [`crate::harness::install`].
     pub harness: PathBuf,
+    /// What user code has for standard input and output.
+    pub streams: Streams,
+}
+
+/// What user code has for standard input and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// An empty input, and pipes.
+    Pipes,
+    /// The terminal, for tasks that run alone; the others have pipes. What Python prints goes to the pipes as well.
+    Terminal,
 }
 
 #[async_trait]
@@ -92,9 +107,16 @@ impl Interpreter {
         ours.set_nonblocking(true)?;
         let (stdout, stdout_writer) = io::pipe()?;
         let (stderr, stderr_writer) = io::pipe()?;
-        let mut child = Command::new(&self.python)
-            .arg(&self.harness)
-            .arg("task")
+        let on_terminal = self.streams == Streams::Terminal && request.alone;
+        let mut command = Command::new(&self.python);
+        command.arg(&self.harness).arg("task");
+        if on_terminal {
+            // Only the group of the terminal's foreground, which is ours, may read from it.
+            command.arg("terminal");
+        } else {
+            command.process_group(0);
+        }
+        let mut child = command
             .current_dir(&request.cwd)
             .envs(
                 request
@@ -105,7 +127,6 @@ impl Interpreter {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(stdout_writer)
             .stderr(stderr_writer)
-            .process_group(0)
             .spawn()?;
         let pid = child
             .id()
@@ -127,6 +148,7 @@ impl Interpreter {
             stdout: pipe::Receiver::from_owned_fd(stdout.into())?,
             stderr: pipe::Receiver::from_owned_fd(stderr.into())?,
             pid,
+            on_terminal,
             exit,
         })
     }

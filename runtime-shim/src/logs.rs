@@ -25,7 +25,7 @@ const LINE_MAX: usize = 1 << 20;
 const FLUSH_FIRST: Duration = Duration::from_secs(10);
 const FLUSH_MAX: Duration = Duration::from_mins(1);
 
-/// How long output is read after the process has ended: a daemon that it left may hold the pipe open for ever.
+/// How long output is read after the processes have ended: a daemon that left their group may hold the pipe open for ever.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// One stream of one attempt.
@@ -67,7 +67,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Reads until the pipe ends, or a little after `over` says that the process has.
+    /// Reads until the pipe ends, or a little after `over` says that everything in the task's process group has.
     pub(crate) async fn pump(
         &mut self,
         mut pipe: pipe::Receiver,
@@ -107,6 +107,11 @@ impl<'a> Log<'a> {
         if !line.is_empty() {
             self.line(&line, hear);
         }
+    }
+
+    /// Adds a line of our own.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.record(text.as_bytes());
     }
 
     /// Writes what is not written yet.

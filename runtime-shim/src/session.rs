@@ -1,7 +1,7 @@
 //! The conversation with one harness process, from its hello to its end.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,13 +10,15 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::{PROTOCOL, PROTOCOL_MIN};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::connections::{Answers, Connections, Heard};
 use crate::crash;
 use crate::ending::Ending;
 use crate::error::TaskError;
+use crate::group::Group;
 use crate::launch::{HarnessProcess, ProcessExit};
 use crate::outputs::Outputs;
 use crate::service::Service;
@@ -37,10 +39,11 @@ const LAST_FRAMES: Duration = Duration::from_secs(2);
 
 /// A process that has said hello.
 pub(crate) struct Session {
-    frames: mpsc::Receiver<io::Result<FromHarness>>,
-    writer: OwnedWriteHalf,
+    connections: Connections,
     exit: oneshot::Receiver<ProcessExit>,
-    pid: i32,
+    pub(crate) group: Group,
+    /// What user code prints has been shown already.
+    pub(crate) on_terminal: bool,
     /// `sys.version`.
     pub(crate) python: String,
 }
@@ -61,8 +64,10 @@ impl Session {
             stdout,
             mut stderr,
             pid,
+            on_terminal,
             exit,
         } = process;
+        let group = Group::new(pid, !on_terminal);
         let (mut reader, writer) = control.into_split();
         let hello = timeout(HELLO, wire::read(&mut reader)).await;
         let (protocol, python) = match hello {
@@ -71,20 +76,20 @@ impl Session {
                 return Err(silent("it ended at once", &mut stderr, exit).await);
             }
             Ok(Ok(Some(_))) => {
-                kill_group(pid, Urgency::Now);
+                group.kill();
                 return Err(silent("its first frame is no hello", &mut stderr, exit).await);
             }
             Ok(Err(error)) => {
-                kill_group(pid, Urgency::Now);
+                group.kill();
                 return Err(silent(&error.to_string(), &mut stderr, exit).await);
             }
             Err(_) => {
-                kill_group(pid, Urgency::Now);
+                group.kill();
                 return Err(silent("it said nothing for two minutes", &mut stderr, exit).await);
             }
         };
         if !(PROTOCOL_MIN..=PROTOCOL).contains(&protocol) {
-            kill_group(pid, Urgency::Now);
+            group.kill();
             return Err(TaskError::new(
                 Exit::Configuration,
                 format!(
@@ -92,13 +97,11 @@ impl Session {
                 ),
             ));
         }
-        let (sender, frames) = mpsc::channel(16);
-        tokio::spawn(forward(reader, sender));
         let session = Self {
-            frames,
-            writer,
+            connections: Connections::new(reader, writer),
             exit,
-            pid,
+            group,
+            on_terminal,
             python,
         };
         Ok((session, stdout, stderr))
@@ -106,10 +109,15 @@ impl Session {
 
     /// Ends a process that is not needed.
     pub(crate) fn dismiss(&self) {
-        kill_group(self.pid, Urgency::Now);
+        self.group.kill();
     }
 
-    /// Runs the task, and returns when the process has ended.
+    /// Lets the harness make further connections, by a socket in the folder.
+    pub(crate) fn open_door(&mut self, folder: &Path) -> Option<PathBuf> {
+        self.connections.open_door(folder)
+    }
+
+    /// Runs the task, and returns when the process has ended. What it has left running runs on.
     pub(crate) async fn run(
         &mut self,
         task: &Task<'_>,
@@ -118,7 +126,7 @@ impl Session {
         parameters: &dyn Parameters,
         stop: &Stop,
     ) -> Ending {
-        let pid = self.pid;
+        let group = self.group;
         let stopped = AtomicBool::new(false);
         let deadline = task
             .timeout_s
@@ -128,10 +136,10 @@ impl Session {
             let interrupted = async {
                 stop.requested(Urgency::Soon).await;
                 stopped.store(true, Ordering::Relaxed);
-                kill_group(pid, Urgency::Soon);
+                group.terminate();
                 // An error means that the grace is over.
                 let _ = timeout(GRACE, stop.requested(Urgency::Now)).await;
-                kill_group(pid, Urgency::Now);
+                group.kill_leader();
                 tokio::time::sleep(LAST_FRAMES).await;
             };
             let timed_out = async {
@@ -139,7 +147,7 @@ impl Session {
                     return std::future::pending().await;
                 };
                 tokio::time::sleep(deadline).await;
-                kill_group(pid, Urgency::Now);
+                group.kill_leader();
             };
             tokio::select! {
                 ending = self.talk(task, service, outputs, parameters) => ending,
@@ -147,8 +155,6 @@ impl Session {
                 () = timed_out => Ending::TimedOut,
             }
         };
-        // What user code left running in its process group ends with the task.
-        kill_group(pid, Urgency::Now);
         let is_done = matches!(&ending, Ending::Finished(finish) if finish.ok);
         if stopped.load(Ordering::Relaxed) && !is_done {
             return Ending::Interrupted;
@@ -164,7 +170,7 @@ impl Session {
         parameters: &dyn Parameters,
     ) -> Ending {
         crash::point();
-        if let Err(error) = wire::write(&mut self.writer, task).await {
+        if let Err(error) = self.connections.first.write(task).await {
             if error.kind() == io::ErrorKind::InvalidData {
                 let message = format!("the task's description does not fit: {error}");
                 return Ending::Failed(TaskError::new(Exit::Configuration, message));
@@ -174,36 +180,38 @@ impl Session {
         crash::point();
         let mut ended = None;
         loop {
-            let frame = match ended {
+            let heard = match ended {
                 None => tokio::select! {
                     biased;
-                    frame = self.frames.recv() => frame,
+                    heard = self.connections.next() => heard,
                     exit = &mut self.exit => {
-                        ended = Some(exit.ok());
+                        self.connections.close_door();
+                        ended = Some((exit.ok(), Instant::now() + LAST_FRAMES));
                         continue;
                     }
                 },
-                // Something that the process started may hold the socket open.
-                Some(exit) => match timeout(LAST_FRAMES, self.frames.recv()).await {
-                    Ok(frame) => frame,
+                // Something that the process started may hold the socket open, and even speak.
+                Some((exit, limit)) => match timeout_at(limit, self.connections.next()).await {
+                    Ok(heard) => heard,
                     Err(_) => return Ending::Died(exit),
                 },
             };
+            let Some(Heard { frame, answers }) = heard else {
+                let exit = match ended {
+                    Some((exit, _)) => exit,
+                    None => (&mut self.exit).await.ok(),
+                };
+                return Ending::Died(exit);
+            };
             let frame = match frame {
-                None => {
-                    let exit = match ended {
-                        Some(exit) => exit,
-                        None => (&mut self.exit).await.ok(),
-                    };
-                    return Ending::Died(exit);
-                }
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => {
+                Ok(frame) => frame,
+                Err(error) => {
                     let message = format!("the harness cannot be understood: {error}");
                     return Ending::Failed(TaskError::new(Exit::Configuration, message));
                 }
             };
-            match self.answer(frame, service, outputs, parameters).await {
+            let answered = self.answer(frame, &answers, service, outputs, parameters);
+            match answered.await {
                 Ok(None) => {}
                 Ok(Some(finish)) => {
                     // Threads of user code may go on for a while, and print.
@@ -217,7 +225,7 @@ impl Session {
                     let frame =
                         json!({"op": "error", "exit": error.exit.code(), "message": error.message});
                     // It ends by itself if it hears this, and is killed otherwise.
-                    let _ = wire::write(&mut self.writer, &frame).await;
+                    let _ = answers.write(&frame).await;
                     if ended.is_none() {
                         let _ = timeout(LAST_FRAMES, &mut self.exit).await;
                     }
@@ -230,6 +238,7 @@ impl Session {
     async fn answer(
         &mut self,
         frame: FromHarness,
+        answers: &Answers,
         service: &mut Service<'_>,
         outputs: &mut Outputs<'_>,
         parameters: &dyn Parameters,
@@ -278,7 +287,7 @@ impl Session {
                 service.unverified.check_all().await?;
                 outputs.save().await?;
                 // If it is gone already, what it said still counts.
-                let _ = wire::write(&mut self.writer, &json!({"op": "ok"})).await;
+                let _ = answers.write(&json!({"op": "ok"})).await;
                 return Ok(Some(finish));
             }
             FromHarness::Hello { .. } => {
@@ -287,22 +296,8 @@ impl Session {
             }
         };
         // If it is gone, the end of its frames says so.
-        let _ = wire::write(&mut self.writer, &answer).await;
+        let _ = answers.write(&answer).await;
         Ok(None)
-    }
-}
-
-async fn forward(mut reader: OwnedReadHalf, sender: mpsc::Sender<io::Result<FromHarness>>) {
-    loop {
-        let frame = match wire::read(&mut reader).await {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => return,
-            Err(error) => Err(error),
-        };
-        let is_last = frame.is_err();
-        if sender.send(frame).await.is_err() || is_last {
-            return;
-        }
     }
 }
 
@@ -330,18 +325,4 @@ async fn silent(
         Exit::Configuration,
         format!("the Python interpreter did not start the task, {what}{how}{words}"),
     )
-}
-
-/// Sends SIGTERM or SIGKILL to the process group that `pid` leads.
-fn kill_group(pid: i32, urgency: Urgency) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    let signal = match urgency {
-        Urgency::None => return,
-        Urgency::Soon => Signal::TERM,
-        Urgency::Now => Signal::KILL,
-    };
-    if let Some(pid) = Pid::from_raw(pid) {
-        // An error means that it is gone.
-        let _ = kill_process_group(pid, signal);
-    }
 }

@@ -8,7 +8,7 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::run_id;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::error::TaskError;
-use flowc_task::launch::Interpreter;
+use flowc_task::launch::{Interpreter, Streams};
 use flowc_task::store::Store;
 use flowc_task::{harness, package};
 
@@ -80,6 +80,7 @@ impl Setup {
         let launcher = Interpreter {
             python: path(environment::PYTHON).unwrap_or_else(|| PathBuf::from("python3")),
             harness,
+            streams: Streams::Pipes,
         };
         Ok(Self {
             store,

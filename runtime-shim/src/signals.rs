@@ -67,10 +67,20 @@ impl Stop {
     }
 }
 
+/// Who hears Ctrl-C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupts {
+    /// We do, and stop.
+    Stop,
+    /// The task alone, which has the terminal: a debugger takes it for a command.
+    LeftToTask,
+}
+
 /// Turns SIGTERM and SIGINT into a request to stop soon, and each further one into a request to stop now.
-pub fn listen() -> std::io::Result<Stop> {
+pub fn listen(interrupts: Interrupts) -> std::io::Result<Stop> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
+    // Also where it is left to the task: by default it would end this process.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stopper, stop) = stop();
     tokio::spawn(async move {
@@ -78,7 +88,11 @@ pub fn listen() -> std::io::Result<Stop> {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv() => {
+                    if interrupts == Interrupts::LeftToTask {
+                        continue;
+                    }
+                }
             }
             stopper.request(urgency);
             urgency = Urgency::Now;

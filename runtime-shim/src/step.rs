@@ -14,7 +14,7 @@ use flowc_task::error::TaskError;
 use flowc_task::launch::Interpreter;
 use flowc_task::report;
 use flowc_task::secrets::Vault;
-use flowc_task::signals::{self, Urgency};
+use flowc_task::signals::{self, Interrupts, Urgency};
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
 use flowc_task::triggers::Causes;
@@ -46,7 +46,7 @@ pub(crate) fn run(name: &str) -> Exit {
 }
 
 async fn execute(name: &str) -> TaskReport {
-    let stop = match signals::listen() {
+    let stop = match signals::listen(Interrupts::Stop) {
         Ok(stop) => stop,
         Err(error) => return TaskReport::from(&TaskError::new(Exit::Machine, error.to_string())),
     };
@@ -111,6 +111,8 @@ async fn prepare(
         work,
         launcher,
     } = Setup::read(scratch).await?;
+    let output_wait = task::output_wait(text(environment::OUTPUT_WAIT)?.as_deref());
+    let output_wait = output_wait.map_err(configuration)?;
     let (parameters, causes) = if name == manifest.start {
         beginning(&store, &manifest).await?
     } else {
@@ -137,6 +139,7 @@ async fn prepare(
         namespace: None,
         client_namespace: None,
         vault: Vault::default(),
+        output_wait,
     };
     Ok((store, request, launcher))
 }

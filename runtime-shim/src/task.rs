@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowc_protocol::choice::{Choice, choice_key};
+use flowc_protocol::environment;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{IndexPath, TaskId};
 use flowc_protocol::manifest::Manifest;
@@ -63,6 +65,28 @@ pub struct TaskRequest {
     pub client_namespace: Option<String>,
     /// Where `@secrets` come from.
     pub vault: Vault,
+    /// How long processes that the step left running may hold its output, [`OUTPUT_WAIT`] where nothing else is said.
+    pub output_wait: Duration,
+}
+
+/// How long a task whose step is over waits for processes that the step left running and that hold its output.
+///
+/// Metaflow waits for ever (metaflow/runtime.py, `_poll_workers`, read at 2.19.39).
+pub const OUTPUT_WAIT: Duration = Duration::from_mins(1);
+
+/// The wait that the variable [`flowc_protocol::environment::OUTPUT_WAIT`] says, in whole seconds.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub fn output_wait(said: Option<&str>) -> Result<Duration, String> {
+    let Some(said) = said.filter(|said| !said.is_empty()) else {
+        return Ok(OUTPUT_WAIT);
+    };
+    let name = environment::OUTPUT_WAIT;
+    said.parse()
+        .map(|seconds: u32| Duration::from_secs(seconds.into()))
+        .map_err(|_| format!("{name}={said} is no number of seconds, such as 60"))
 }
 
 impl TaskRequest {

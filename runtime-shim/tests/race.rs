@@ -64,6 +64,7 @@ impl Launcher for Played {
             stderr: pipe::Receiver::from_owned_fd(stderr.into()).unwrap(),
             // No process group has this number, so that killing it does nothing.
             pid: i32::MAX,
+            on_terminal: false,
             exit,
         })
     }

@@ -17,6 +17,8 @@ mod gangs;
 mod hooks;
 #[path = "run_local/isolation.rs"]
 mod isolation;
+#[path = "run_local/leftovers.rs"]
+mod leftovers;
 #[path = "run_local/metaflow.rs"]
 mod metaflow;
 #[path = "run_local/refusals.rs"]

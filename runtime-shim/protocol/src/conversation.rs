@@ -231,6 +231,8 @@ pub struct Task<'a> {
     pub project: Option<Value>,
     /// Where the harness writes spool files.
     pub spool_dir: &'a str,
+    /// Socket that the harness may connect to at any time, to speak over another connection.
+    pub door: Option<&'a str>,
     /// Given values; only for the first step.
     pub parameters: Option<&'a Map<String, Value>>,
     /// Where values that an event brought come from, by parameter, for people; only for the first step.

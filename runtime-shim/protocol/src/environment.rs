@@ -55,5 +55,9 @@ pub const WORK: &str = "FLOWC_WORK";
 /// Folder that holds the code already, with `plan.json` in it; no package is fetched.
 pub const CODE: &str = "FLOWC_CODE";
 
+/// Seconds for which a task whose step has ended waits for processes that the step left running and that hold its
+/// output; 60 by default. `flowc run` reads it too.
+pub const OUTPUT_WAIT: &str = "FLOWC_OUTPUT_WAIT";
+
 /// The Python interpreter.
 pub const PYTHON: &str = "FLOWC_PYTHON";

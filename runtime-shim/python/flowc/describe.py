@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from . import flowspec, lifeline, modules
+from . import debugger, flowspec, lifeline, modules
 from .events import NamespacedEventName
 from .exceptions import MetaflowException, TaskOver
 from .parameters import JSONTypeClass
@@ -151,7 +151,7 @@ def _run(question, changes, traced, into):
     try:
         answer = Describer(question).describe()
     except BaseException as error:
-        answer = {"error": _said(error, question["root"])}
+        answer = {"error": _said(debugger.explained(error), question["root"])}
     text = json.dumps(dict(answer, version=VERSION), allow_nan=False)
     read = json.dumps(log and log.told())
     with open(into, "w", encoding="ascii") as file:

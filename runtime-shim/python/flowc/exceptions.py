@@ -216,3 +216,14 @@ class Fault(BaseException):
 
 class TaskOver(BaseException):
     """Ends the flow file where it called its flow: not an `Exception`, so that no handler stops it."""
+
+
+class CopyOver(BaseException):
+    """Ends a process that user code forked, once it has left the step: the task is the process that was started.
+
+    `error` is what it left the step with.
+    """
+
+    def __init__(self, error=None):
+        super().__init__()
+        self.error = error

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from . import lifeline, modules
+from . import debugger, lifeline, modules
 
 
 def main():
@@ -19,6 +19,7 @@ def main():
     try:
         _call(_find(asked["file"], asked["function"]), asked["run"])
     except Exception as error:
+        error = debugger.explained(error)
         tail = error.__traceback__
         while tail is not None and _is_ours(tail.tb_frame.f_code.co_filename):
             tail = tail.tb_next

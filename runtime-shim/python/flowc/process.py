@@ -3,8 +3,8 @@
 import os
 import sys
 
-from . import flowspec, modules
-from .exceptions import Fault, TaskOver
+from . import debugger, flowspec, modules
+from .exceptions import CopyOver, Fault, TaskOver
 from .foreach import ForeachFrame
 from .run_step import EXIT_CONFIGURATION, Runner
 from .wire import EXIT_LOST, PROTOCOL, Wire
@@ -16,8 +16,15 @@ CONTROL_FD = 100
 def main(arguments):
     """Runs the mode named on the command line."""
     _forget_own_folder()
-    mode = arguments[0] if len(arguments) == 1 else None
-    if mode == "task":
+    debugger.refuse()
+    mode = arguments[0] if arguments else None
+    if arguments == ["task", "terminal"]:
+        control = move_control()
+        debugger.take_terminal()
+        run(control)
+    elif len(arguments) != 1:
+        _usage()
+    elif mode == "task":
         run(move_control())
     elif mode == "zygote":
         from . import zygote
@@ -40,10 +47,14 @@ def main(arguments):
 
         fixture.main()
     else:
-        sys.stderr.write(
-            "usage: harness.py task|zygote, with a socket as standard input; show|describe|hook|fixture\n"
-        )
-        sys.exit(2)
+        _usage()
+
+
+def _usage():
+    sys.stderr.write(
+        "usage: harness.py task [terminal]|zygote, with a socket as standard input; show|describe|hook|fixture\n"
+    )
+    sys.exit(2)
 
 
 def _forget_own_folder():
@@ -83,6 +94,7 @@ def run(fd, compiled=None):
     wire.send({"op": "hello", "protocol": PROTOCOL, "python": sys.version})
     wire.flush()
     task = wire.receive()
+    wire.door = task.get("door")
     _end_with_the_shim(wire)
     if task.get("gang"):
         from . import gang
@@ -95,7 +107,13 @@ def run(fd, compiled=None):
         _execute(task, runner, compiled)
     except TaskOver:
         pass
+    except CopyOver as over:
+        _leave_copy(over.error)
     except BaseException as error:
+        try:
+            runner.only_the_task(error)
+        except CopyOver:
+            _leave_copy(error)
         if runner.began_to_finish:
             _broken(error)
         runner.fail(error)
@@ -115,6 +133,7 @@ def _execute(task, runner, compiled):
         sys.path.insert(0, os.path.dirname(file))
     code = compiled(file) if compiled is not None else compile_flow(file)
     exec(code, module.__dict__)
+    runner.only_the_task()
     if runner.finished:
         return
     flow_class = module.__dict__.get(task["flow"])
@@ -147,22 +166,31 @@ def _end_with_the_shim(wire):
     import _signal
 
     def look(_number, _frame):
+        if wire.over or not wire.is_open():
+            return
         # A signal can come while this looks, and a poll object cannot be used twice at a time.
         poll = select.poll()
         poll.register(wire.fd, 0)
-        if not wire.over and poll.poll(0):
+        if poll.poll(0):
             # What user code started in the background ends with it.
             if os.getpgrp() == os.getpid():
                 os.killpg(0, _signal.SIGKILL)
             os._exit(EXIT_LOST)
 
+    def watch():
+        try:
+            fcntl.fcntl(wire.fd, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(wire.fd, fcntl.F_SETFL, fcntl.fcntl(wire.fd, fcntl.F_GETFL) | os.O_ASYNC)
+        except (AttributeError, OSError):
+            return  # a system without: the harness notices at its next question
+        look(None, None)
+
     try:
         _signal.signal(_signal.SIGIO, look)
-        fcntl.fcntl(wire.fd, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(wire.fd, fcntl.F_SETFL, fcntl.fcntl(wire.fd, fcntl.F_GETFL) | os.O_ASYNC)
     except (AttributeError, OSError):
-        return  # a system without: the harness notices at its next question
-    look(None, None)
+        return
+    wire.connected = watch
+    watch()
 
 
 def _broken(error):
@@ -174,7 +202,7 @@ def _broken(error):
     os._exit(EXIT_LOST)
 
 
-def leave():
+def leave(code=0):
     """Ends the process as an interpreter ends, but without tearing its objects down."""
     try:
         threading = sys.modules.get("threading")
@@ -193,4 +221,22 @@ def leave():
             stream.flush()
         except Exception:
             pass
-    os._exit(0)
+    os._exit(code)
+
+
+def _leave_copy(error):
+    """Ends a process that user code forked and that has left user code: as Python would, and without a word to the shim."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is None or isinstance(code, int):
+            code = (code or 0) & 0xFF
+        else:
+            sys.stderr.write("%s\n" % (code,))
+            code = 1
+    elif error is not None:
+        from . import failures
+
+        failures.show(error)
+        code = 130 if isinstance(error, KeyboardInterrupt) else 1
+    leave(code)

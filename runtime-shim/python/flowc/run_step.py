@@ -1,11 +1,13 @@
 """Runs the one step that this process was started for, and reports what it left."""
 
+import os
 import sys
 
-from . import flowspec, modules, parameters, persist, transitions
+from . import debugger, flowspec, modules, parameters, persist, transitions
 from .current import current
 from .exceptions import (
     METAFLOW_EXIT_DISALLOW_RETRY,
+    CopyOver,
     FailureHandledByCatch,
     Fault,
     MetaflowException,
@@ -45,6 +47,7 @@ class Runner:
     def __init__(self, wire, task):
         self.wire = wire
         self.task = task
+        self._process = os.getpid()
         self.began_to_finish = False
         self.finished = False
         self.inputs = [Input(wire, n, fields) for n, fields in enumerate(task.get("inputs") or ())]
@@ -61,8 +64,14 @@ class Runner:
             task.get("empty_foreach"),
         )
 
+    def only_the_task(self, error=None):
+        """Does not come back in a process that user code forked; `error` is what it left user code with."""
+        if os.getpid() != self._process:
+            raise CopyOver(error)
+
     def take_over(self, flow):
         """Called where the flow file calls a flow."""
+        self.only_the_task()
         if self.began_to_finish or type(flow).__name__ != self.task["flow"]:
             return
         self.run(flow)
@@ -76,6 +85,7 @@ class Runner:
         except Fault as fault:
             outcome.fault = fault
         except Exception as error:
+            self.only_the_task(error)
             # Nothing of this depends on the attempt: a parameter, the plan.
             outcome.error = error
             outcome.retry = False
@@ -92,7 +102,7 @@ class Runner:
         if isinstance(error, Fault):
             outcome.fault = error
         else:
-            outcome.error = error
+            outcome.error = debugger.explained(error)
             outcome.retry = _may_be_retried(error)
         self._finish(flow, outcome)
 
@@ -262,12 +272,17 @@ class Runner:
                     self._run_body(flow, body, arguments)
             else:
                 self._run_body(flow, body, arguments)
+            self.only_the_task()
             if variable:
                 setattr(flow, variable, None)
+        except CopyOver:
+            raise
         except Fault as fault:
             outcome.fault = fault
             return
         except BaseException as error:
+            self.only_the_task(error)
+            error = debugger.explained(error)
             outcome.error = error
             outcome.retry = _may_be_retried(error)
             if self.catch and isinstance(error, Exception) and task.get("last_attempt"):
@@ -322,6 +337,7 @@ class Runner:
             setattr(flow, variable, wrapped)
 
     def _finish(self, flow, outcome):
+        self.only_the_task(outcome.error)
         self.began_to_finish = True
         report = persist.persist(flow, self.task, self.wire, outcome)
         for stream in (sys.stdout, sys.stderr):

@@ -5,7 +5,7 @@ accelerators of `json` directly: the package itself imports `re`.
 """
 
 import os
-from _thread import get_ident
+from _thread import allocate_lock, get_ident
 
 try:
     import _json
@@ -52,6 +52,9 @@ MAX_FRAME = 64 << 20
 EXIT_LOST = 70
 """How the harness ends when the conversation cannot go on."""
 
+LOST = b"flowc: descriptor %d, over which the task speaks with flowc, was closed by the step or belongs to another process\n"
+"""Said where no new connection can be made."""
+
 
 class Closed(Exception):
     """The other side closed the socket."""
@@ -84,12 +87,42 @@ def read_exactly(fd, size):
     return buffer
 
 
+def identity(fd):
+    """What an open descriptor is, whatever number it has; `None` if the number is not open."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def connect(path):
+    """A descriptor that speaks with the socket at `path`; `OSError` if nobody listens there."""
+    import _socket
+
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    folder = None
+    try:
+        try:
+            link.connect(path)
+        except OSError as error:
+            if "too long" not in str(error):
+                raise
+            # The kernel takes about a hundred bytes.
+            folder = os.open(os.path.dirname(path), os.O_RDONLY)
+            link.connect("/proc/self/fd/%d/%s" % (folder, os.path.basename(path)))
+    finally:
+        if folder is not None:
+            os.close(folder)
+    return link.detach()
+
+
 class Wire:
     """The harness's end of the socket.
 
-    User code may read artifacts from several threads, and from processes that
-    it forked, so a question and its answer are held together by a token in a
-    pipe: whoever has read the token may speak.
+    User code may read artifacts from several threads, which take turns, and from
+    processes that it forked, each of which makes a connection of its own. So
+    does the task itself if user code has closed its descriptor, as daemons do.
     """
 
     def __init__(self, fd):
@@ -97,14 +130,27 @@ class Wire:
         self.busy = False
         self.deferred = None
         self.over = False
+        self.door = None
+        self.connected = None
+        """Called after a new connection was made."""
         self._queue = []
         self._main_thread = get_ident()
-        self._take, self._give = os.pipe()
-        os.write(self._give, b".")
+        self._lock = allocate_lock()
+        self._identity = identity(fd)
+        self._stale = False
+        os.register_at_fork(after_in_child=self._forked)
 
-    def fileno(self):
-        """The socket's descriptor."""
-        return self.fd
+    def _forked(self):
+        """What another thread was saying is not for this process to go on with."""
+        self._lock = allocate_lock()
+        self._queue = []
+        self._stale = True
+        self.busy = False
+        self.deferred = None
+
+    def is_open(self):
+        """Whether the descriptor is still what it was."""
+        return identity(self.fd) == self._identity
 
     def send(self, frame):
         """Queues a frame that has no answer; it leaves with the next flush."""
@@ -112,11 +158,32 @@ class Wire:
 
     def flush(self):
         """Sends what is queued."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self):
+        if self._stale or not self.is_open():
+            self._connect()
         queue, self._queue = self._queue, []
         try:
             write_all(self.fd, b"".join(queue))
         except OSError:
             os._exit(EXIT_LOST)
+
+    def _connect(self):
+        if self.door is None:
+            os.write(2, LOST % self.fd)
+            os._exit(EXIT_LOST)
+        if self._stale and self.is_open():
+            os.close(self.fd)
+        try:
+            self.fd = connect(self.door)
+        except OSError:
+            os._exit(EXIT_LOST)
+        self._identity = identity(self.fd)
+        self._stale = False
+        if self.connected is not None:
+            self.connected()
 
     def receive(self):
         """The next frame; the process ends if there is none."""
@@ -132,14 +199,13 @@ class Wire:
         if get_ident() == self._main_thread:
             self.busy = True
         try:
-            os.read(self._take, 1)
-            self.send(frame)
-            self.flush()
-            answer = self.receive()
+            with self._lock:
+                self.send(frame)
+                self._flush()
+                answer = self.receive()
         except BaseException:
             # Half a conversation cannot be taken up again.
             os._exit(EXIT_LOST)
-        os.write(self._give, b".")
         if answer.get("op") != "ok":
             self._end()
         if get_ident() == self._main_thread:

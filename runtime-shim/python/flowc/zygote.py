@@ -32,6 +32,7 @@ class Zygote:
         self._buffer = bytearray()
         self._descriptors = []
         self._children = {}
+        self._left = set()
         self._codes = {}
         self._closed = False
 
@@ -185,10 +186,12 @@ class Zygote:
             os.chdir(request["cwd"])
         fresh_random_state()
         forget_finalizers()
+        forget_trackers()
         gc.enable()
         process.run(control, self._code)
 
     def _reap(self):
+        self._left = {group for group in self._left if _has_members(group)}
         while self._children:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -199,11 +202,9 @@ class Zygote:
             name = self._children.pop(pid, None)
             if name is None:
                 continue
-            try:
-                # It may have left processes behind, and who asked for it may be gone.
-                os.killpg(pid, signal.SIGKILL)
-            except OSError:
-                pass
+            if _has_members(pid):
+                # Whoever asked for it waits for what it has left running, and ends that.
+                self._left.add(pid)
             signaled = os.WIFSIGNALED(status)
             self._send(
                 {
@@ -215,12 +216,23 @@ class Zygote:
             )
 
     def _end_children(self):
-        for pid in self._children:
+        for pid in [*self._children, *self._left]:
             for kill in (os.killpg, os.kill):  # it may not lead its group yet
                 try:
                     kill(pid, signal.SIGKILL)
                 except OSError:
                     pass
+
+
+def _has_members(group):
+    """Whether a process group still has a process."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _is_beside(package, file):
@@ -253,6 +265,28 @@ def forget_finalizers():
     if weakref is not None:
         for info in weakref.finalize._registry.values():
             info.atexit = False
+
+
+def forget_trackers():
+    """Lets a child have a resource tracker of its own, if a preloaded package has started one.
+
+    That of the warm interpreter lives as long as the run does, and would keep the
+    child's shared memory until then.
+    """
+    for name in TRACKERS:
+        module = sys.modules.get(name)
+        tracker = getattr(module, "_resource_tracker", None)
+        if getattr(tracker, "_fd", None) is not None:
+            os.close(tracker._fd)
+            tracker._fd = tracker._pid = None
+
+
+TRACKERS = (
+    "multiprocessing.resource_tracker",
+    "joblib.externals.loky.backend.resource_tracker",
+    "loky.backend.resource_tracker",
+)
+"""Modules with a process that removes what others have left (shared memory, semaphores)."""
 
 
 def surviving_threads():

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pickle
+import select
 import shutil
 import socket
 import subprocess
@@ -47,6 +48,8 @@ class Task:
         self.asked = []
         self.grown = []
         """Spool files that grew: path, and size so far."""
+        self.links = 0
+        """Connections that were made besides the first."""
 
     def __getitem__(self, name):
         return pickle.loads(self.blobs[self.objects[name]["key"]])
@@ -141,16 +144,21 @@ class Driver:
             env=env,
         )
         theirs.close()
-        task = self.serve(ours, step, inputs, fields)
+        task = self.serve(ours, step, inputs, fields, lambda: process.poll() is None)
         out, err = process.communicate()
         task.stdout, task.stderr = out.decode(), err.decode()
         task.code = process.returncode
         return task
 
-    def serve(self, ours, step, inputs, fields):
-        """Speaks the shim's side of one task."""
+    def serve(self, ours, step, inputs, fields, is_alive):
+        """Speaks the shim's side of one task, over the socket that it began with and those that it opens."""
         inputs = list(inputs)
         objects_later = fields.pop("objects_later", False)
+        door = socket.socket(socket.AF_UNIX)
+        fields.setdefault("door", os.path.join(self.folder, "door-%s" % step))
+        if fields["door"]:
+            door.bind(fields["door"])
+            door.listen(8)
         frame = self.frame(step, inputs, **fields)
         if objects_later:
             for parent in frame["inputs"]:
@@ -160,43 +168,62 @@ class Driver:
         task.parameters = parameters
         task.blobs = parameters.blobs = self.blobs
         taking = parameters if frame["parameters"] is not None else task
+        links = {ours}
         try:
             assert receive(ours)["op"] == "hello"
             send(ours, frame)
-            while True:
-                request = receive(ours)
-                task.asked.append(request["op"])
-                if request["op"] == "artifact":
-                    self._take(taking, request, inputs)
-                elif request["op"] == "parameters":
-                    inputs = [parameters]
-                    taking = task
-                    send(ours, {"op": "ok", "objects": parameters.objects})
-                elif request["op"] == "objects":
-                    send(ours, {"op": "ok", "objects": inputs[request["input"]].objects})
-                elif request["op"] == "load":
-                    self._load(ours, inputs[request["input"]], request["name"])
-                elif request["op"] == "elsewhere":
-                    source = self.elsewhere[request["trigger"]]
-                    if "name" in request:
-                        self._load(ours, source, request["name"])
-                    else:
-                        send(ours, {"op": "ok", "objects": source.objects})
-                elif request["op"] == "spooled":
-                    task.grown.append((request["path"], request["size"]))
-                elif request["op"] == "check":
-                    send(ours, self.verdict)
-                elif request["op"] == "finish":
-                    if taking is parameters:
-                        # A failure before the parameters were stored: what came is the task's own.
-                        task.objects, parameters.objects = parameters.objects, {}
-                    task.finish = request
-                    send(ours, {"op": "ok"})
-                else:
-                    raise AssertionError(request)
-        except (EOFError, ConnectionResetError):
-            ours.close()
+        except (EOFError, ConnectionError):
+            links.clear()
+        while links or is_alive():
+            ready, _, _ = select.select([*links, *([door] if fields["door"] else [])], [], [], 0.02)
+            if door in ready:
+                links.add(door.accept()[0])
+                task.links += 1
+            for link in [link for link in ready if link is not door]:
+                try:
+                    inputs, taking = self.answer(link, receive(link), task, inputs, taking)
+                except (EOFError, ConnectionError):
+                    links.remove(link)
+                    link.close()
+        door.close()
+        if fields["door"]:
+            os.unlink(fields["door"])
         return task
+
+    def answer(self, link, request, task, inputs, taking):
+        """Answers one frame; the inputs and the task whose artifacts come from now on."""
+        parameters = task.parameters
+        task.asked.append(request["op"])
+        if request["op"] == "artifact":
+            self._take(taking, request, inputs)
+        elif request["op"] == "parameters":
+            inputs = [parameters]
+            taking = task
+            send(link, {"op": "ok", "objects": parameters.objects})
+        elif request["op"] == "objects":
+            send(link, {"op": "ok", "objects": inputs[request["input"]].objects})
+        elif request["op"] == "load":
+            self._load(link, inputs[request["input"]], request["name"])
+        elif request["op"] == "elsewhere":
+            source = self.elsewhere[request["trigger"]]
+            if "name" in request:
+                self._load(link, source, request["name"])
+            else:
+                send(link, {"op": "ok", "objects": source.objects})
+        elif request["op"] == "spooled":
+            task.grown.append((request["path"], request["size"]))
+        elif request["op"] == "check":
+            send(link, self.verdict)
+        elif request["op"] == "finish":
+            if taking is parameters:
+                # A failure before the parameters were stored: what came is the task's own.
+                task.objects, parameters.objects = parameters.objects, {}
+            assert task.finish is None, "a second finish"
+            task.finish = request
+            send(link, {"op": "ok"})
+        else:
+            raise AssertionError(request)
+        return inputs, taking
 
     def _take(self, task, request, inputs):
         name = request["name"]
@@ -224,8 +251,9 @@ class Driver:
         if len(data) < self.path_from:
             send(ours, {"op": "ok", "data": base64.b64encode(data).decode()})
             return
-        path = os.path.join(self.folder, "load-%s" % name)
-        with open(path, "wb") as file:
+        # A file of its own for each answer: several processes may read at the same time.
+        fd, path = tempfile.mkstemp(prefix="load-%s-" % name, dir=self.folder)
+        with open(fd, "wb") as file:
             file.write(data)
         answer = {"op": "ok", "path": path, "size": len(data)}
         if self.verdict is not None:
@@ -265,7 +293,8 @@ class Warm:
             theirs.close()
             forked = receive(self.control)
             assert forked["op"] == "forked", forked
-            task = driver.serve(ours, step, inputs, fields)
+            told = lambda: select.select([self.control], [], [], 0)[0]  # noqa: E731
+            task = driver.serve(ours, step, inputs, fields, lambda: not told())
             ended = receive(self.control)
             assert ended["op"] == "exited" and ended["id"] == 7, ended
             task.code = ended["code"] if ended["code"] is not None else -ended["signal"]

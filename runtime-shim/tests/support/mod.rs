@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
-use flowc_task::launch::Interpreter;
+use flowc_task::launch::{Interpreter, Streams};
 use flowc_task::secrets::Vault;
 use flowc_task::signals::Stop;
 use flowc_task::store::Store;
@@ -148,6 +148,7 @@ impl Bed {
             launcher: Interpreter {
                 python: python(),
                 harness,
+                streams: Streams::Pipes,
             },
             folder,
         }
@@ -175,6 +176,7 @@ impl Bed {
             username: "ann".to_owned(),
             namespace: None,
             client_namespace: None,
+            output_wait: task::OUTPUT_WAIT,
         }
     }
 

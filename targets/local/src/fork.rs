@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use flowc_task::launch::{HarnessProcess, Interpreter, LaunchError, LaunchRequest, Launcher};
+use flowc_task::launch::{
+    HarnessProcess, Interpreter, LaunchError, LaunchRequest, Launcher, Streams,
+};
 
 use crate::zygote::{About, Recipe, Zygote};
 
@@ -63,6 +65,7 @@ impl Launcher for ForkServer {
         let fresh = Interpreter {
             python: executable.map_or_else(|| self.recipe.python.clone(), Into::into),
             harness: self.recipe.harness.clone(),
+            streams: Streams::Pipes,
         };
         fresh.launch(request).await
     }

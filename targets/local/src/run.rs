@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
@@ -12,7 +13,7 @@ use flowc_protocol::manifest::Manifest;
 use flowc_protocol::trigger::Started;
 use flowc_task::commit::{self, Commit, Place, Record};
 use flowc_task::gang::Gang;
-use flowc_task::launch::{self, LaunchError, Launcher};
+use flowc_task::launch::{self, LaunchError, Launcher, Streams};
 use flowc_task::metadata::{MetadataTree, RunFacts};
 use flowc_task::resume::Copier;
 use flowc_task::secrets::Vault;
@@ -65,6 +66,8 @@ pub struct RunRequest {
     pub limits: Limits,
     /// Where `@secrets` come from.
     pub vault: Vault,
+    /// How long what a step left running may hold its output, see [`task::OUTPUT_WAIT`].
+    pub output_wait: Duration,
     /// The run that is resumed; then `parameters` are not looked at.
     pub origin: Option<Origin>,
 }
@@ -79,6 +82,8 @@ pub enum Start {
     },
     /// An interpreter each.
     Fresh,
+    /// An interpreter each, with the terminal as its input and output; [`Limits::max_workers`] is to be 1.
+    Terminal,
 }
 
 /// A run that took place.
@@ -203,6 +208,7 @@ pub async fn run(
         client_namespace: request.namespace.clone(),
         username: request.user.clone(),
         vault: request.vault.clone(),
+        output_wait: request.output_wait,
     };
     let runner = Arc::new(Tasks {
         store,
@@ -270,17 +276,29 @@ async fn triggers(request: &RunRequest) -> Result<Vec<Started>, StoreError> {
     Ok(began.map(|began| began.triggers).unwrap_or_default())
 }
 
+/// Starts an interpreter for each task.
+async fn fresh(
+    request: &RunRequest,
+    harness: PathBuf,
+    streams: Streams,
+) -> Result<(Arc<dyn Launcher>, Option<String>), RunError> {
+    let (python, version) = interpreter::ask(&request.python).await?;
+    let launcher = launch::Interpreter {
+        python,
+        harness,
+        streams,
+    };
+    Ok((Arc::new(launcher), Some(version)))
+}
+
 /// What starts processes, and the version of its Python where it is known.
 async fn launcher(
     request: &RunRequest,
     harness: PathBuf,
 ) -> Result<(Arc<dyn Launcher>, Option<String>), RunError> {
     match &request.start {
-        Start::Fresh => {
-            let (python, version) = interpreter::ask(&request.python).await?;
-            let launcher: Arc<dyn Launcher> = Arc::new(launch::Interpreter { python, harness });
-            Ok((launcher, Some(version)))
-        }
+        Start::Fresh => fresh(request, harness, Streams::Pipes).await,
+        Start::Terminal => fresh(request, harness, Streams::Terminal).await,
         Start::Fork { modules } => {
             let recipe = Recipe {
                 python: request.python.clone(),

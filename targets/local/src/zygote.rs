@@ -223,6 +223,7 @@ impl Zygote {
             stdout,
             stderr,
             pid,
+            on_terminal: false,
             exit,
         })
     }

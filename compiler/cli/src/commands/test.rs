@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use flowc_core::diag::Diagnostics;
 use flowc_local::interpreter;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
-use flowc_task::{harness, signals};
+use flowc_task::harness;
+use flowc_task::launch::Streams;
+use flowc_task::signals::{self, Interrupts};
 use serde_json::{Value, json};
 
 use crate::describe::Given;
@@ -19,7 +22,7 @@ use crate::load::{BranchArgs, Compilation};
 use crate::place::{Local, Origin, StoreArgs, variable};
 use crate::run::findings::{Findings, no_python};
 use crate::run::origin;
-use crate::run::session::{self, cache};
+use crate::run::session::{self, cache, has_terminal};
 use crate::scene::{Played, Scene, Subject};
 use crate::tasks::{self, Left, Which};
 use crate::values::{Answer, Reader, Wanted};
@@ -48,7 +51,7 @@ enum What {
 #[derive(clap::Args)]
 #[command(after_help = "\
 The step runs once, without retries, in a store of its own that is thrown away; past runs are only read. It exits 0 if
-the step succeeded, 1 if it failed.
+the step succeeded, 1 if it failed. In a terminal the step has it to itself: breakpoint() and pdb.set_trace() work.
 
 Examples:
   flowc test step flow.py train --from TrainFlow/1732190000000000             its first task
@@ -135,7 +138,16 @@ fn step(args: &StepArgs) -> anyhow::Result<Outcome> {
         code,
         python: python.program.clone(),
         harness: harness::install(&cache(&variable)).context("cannot write the harness")?,
+        streams: if is_on_terminal(args) {
+            Streams::Terminal
+        } else {
+            Streams::Pipes
+        },
         user,
+    };
+    let interrupts = match subject.streams {
+        Streams::Terminal => Interrupts::LeftToTask,
+        Streams::Pipes => Interrupts::Stop,
     };
     operate::block_on(async {
         let scene = match (&args.from, &args.fixture) {
@@ -148,11 +160,17 @@ fn step(args: &StepArgs) -> anyhow::Result<Outcome> {
             (None, Some(file)) => Scene::of_fixture(&mut subject, file).await?,
             (None, None) => bail!("name a past run by --from, or a file by --fixture"),
         };
-        let stop = signals::listen().context("cannot listen for signals")?;
+        let stop = signals::listen(interrupts).context("cannot listen for signals")?;
         let played = scene.play(&subject, stop).await?;
         let reader = Reader::find(args.given.python.as_deref(), &scene.store)?;
         tell(args, &subject, &scene, &reader, played).await
     })
+}
+
+/// Whether the step has the terminal, so that it can be debugged.
+fn is_on_terminal(args: &StepArgs) -> bool {
+    let is_seen = io::stdin().is_terminal() && io::stdout().is_terminal();
+    is_seen && io::stderr().is_terminal() && !args.json && has_terminal()
 }
 
 /// The place that was asked for.

@@ -43,6 +43,8 @@ pub(crate) struct Arguments {
     pub(crate) no_fork: bool,
     /// `--wait-between-retries`
     pub(crate) wait_between_retries: bool,
+    /// `--pdb`
+    pub(crate) pdb: bool,
     /// `--with`, in order
     pub(crate) attached: Vec<String>,
     /// What Metaflow's settings put onto every step, after those.
@@ -111,6 +113,12 @@ const WAIT_BETWEEN_RETRIES: OptionRow = (
     "Wait as long as @retry says before a task is tried again [default: at once, as in Metaflow]",
 );
 
+const PDB: OptionRow = (
+    "pdb",
+    None,
+    "Give the terminal to the tasks, one at a time: for breakpoint() and pdb.set_trace()",
+);
+
 const WITH: OptionRow = (
     "with",
     Some("DECORATOR"),
@@ -144,6 +152,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     PYTHON,
     NO_FORK,
     WAIT_BETWEEN_RETRIES,
+    PDB,
     WITH,
     CONFIG,
     CONFIG_VALUE,
@@ -169,6 +178,7 @@ pub(crate) const RESUME_OPTIONS: &[OptionRow] = &[
     PYTHON,
     NO_FORK,
     WAIT_BETWEEN_RETRIES,
+    PDB,
     WITH,
     CONFIG,
     CONFIG_VALUE,
@@ -201,6 +211,7 @@ fn gather(words: words::Words) -> anyhow::Result<Arguments> {
             "config-value" => arguments.config_values.push(pair(name, value.as_deref())?),
             "no-fork" => arguments.no_fork = true,
             "wait-between-retries" => arguments.wait_between_retries = true,
+            "pdb" => arguments.pdb = true,
             "store" => arguments.store = Some(text(name, value.as_deref())?),
             "origin-run-id" => arguments.origin_run_id = Some(text(name, value.as_deref())?),
             "tag" => arguments.tags.push(text(name, value.as_deref())?),

@@ -37,6 +37,12 @@ pub(crate) fn no_python(said: String) -> Diagnostic {
         .help("install Python 3.8 or later, activate a virtual environment, or name one by `--python PROGRAM`")
 }
 
+/// `--pdb` where it cannot be.
+pub(crate) fn no_debugger(said: &str) -> Diagnostic {
+    Diagnostic::new(Code::FC4028, Severity::Error, said)
+        .help("debug one task at a time, in a terminal: `flowc run FLOW --pdb`")
+}
+
 pub(crate) fn no_store(place: &str, said: String) -> Diagnostic {
     let help = if place.contains("://") {
         "or keep the run's data in a folder: `--store DIR`"

@@ -10,7 +10,7 @@ use flowc_local::schedule;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::harness;
 use flowc_task::hooks::{Caller, Ending, metadata_environment};
-use flowc_task::launch::Interpreter;
+use flowc_task::launch::{Interpreter, Streams};
 
 use crate::output;
 use crate::place::variable;
@@ -59,6 +59,7 @@ impl Hooks<'_> {
             interpreter: Interpreter {
                 python: self.python.to_owned(),
                 harness: harness::install(&cache(&variable))?,
+                streams: Streams::Pipes,
             },
             file: self.code.join(&self.manifest.file),
             run: format!("{}/{run}", self.manifest.flow),

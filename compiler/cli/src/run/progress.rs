@@ -73,9 +73,9 @@ impl StepState {
 }
 
 impl Progress {
-    /// `named` hears the run's id before anything starts.
-    pub(crate) fn new(named: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        let live = io::stderr().is_terminal().then(|| {
+    /// `named` hears the run's id before anything starts; there is nothing live unless `may_move`.
+    pub(crate) fn new(named: impl Fn(&str) + Send + Sync + 'static, may_move: bool) -> Self {
+        let live = (may_move && io::stderr().is_terminal()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(10);
             MultiProgress::with_draw_target(target)
         });

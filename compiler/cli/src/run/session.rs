@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flowc_core::front::python;
@@ -14,11 +14,13 @@ use flowc_local::interpreter::{self, Interpreter};
 use flowc_local::resume::Origin;
 use flowc_local::run::{RunError, RunRequest, Start};
 use flowc_local::schedule::{Limits, Retries};
+use flowc_protocol::environment;
 use flowc_protocol::manifest::Manifest;
 use flowc_protocol::trigger::Started;
 use flowc_target::{BranchChoice, Profile, manifest};
-use flowc_task::signals;
+use flowc_task::signals::{self, Interrupts};
 use flowc_task::store::Store;
+use flowc_task::task;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
@@ -27,7 +29,7 @@ use crate::load::Compilation;
 use crate::place::{Local, variable};
 use crate::run::arguments::Arguments;
 use crate::run::ended::Ended;
-use crate::run::findings::{Findings, no_python, no_store, run_here};
+use crate::run::findings::{Findings, no_debugger, no_python, no_store, run_here};
 use crate::run::hooks::Hooks;
 use crate::run::progress::Progress;
 use crate::run::settings;
@@ -93,6 +95,14 @@ impl Machine {
             Ok(python) => python,
             Err(error) => return Ok(Err(findings.refuse(no_python(error.to_string())))),
         };
+        if arguments.pdb && !has_terminal() {
+            let said = "`--pdb` gives the terminal to the tasks, and there is none";
+            return Ok(Err(findings.refuse(no_debugger(said))));
+        }
+        if arguments.pdb && arguments.max_workers.is_some_and(|workers| workers > 1) {
+            let said = "`--pdb` runs one task at a time, and `--max-workers` asks for more";
+            return Ok(Err(findings.refuse(no_debugger(said))));
+        }
         settings::warn(&local, findings)?;
         let cwd = env::current_dir().context("cannot tell the current folder")?;
         python.resolve(&cwd, &variable);
@@ -186,22 +196,34 @@ pub(crate) fn execute(
         triggers: beginning.triggers,
         tags: arguments.tags.clone(),
         python: python.program.clone(),
-        start: if arguments.no_fork || cfg!(target_os = "macos") {
+        start: if arguments.pdb {
+            Start::Terminal
+        } else if arguments.no_fork || cfg!(target_os = "macos") {
             Start::Fresh
         } else {
             Start::Fork { modules }
         },
         cache: cache(&variable),
         limits: limits(arguments),
+        output_wait: output_wait()?,
         origin: beginning.origin,
         code: code.clone(),
         cwd,
     };
     let began = Instant::now();
-    let progress = Arc::new(Progress::new(noting(arguments.run_id_file.as_ref())));
+    let progress = Arc::new(Progress::new(
+        noting(arguments.run_id_file.as_ref()),
+        // Bars would be drawn over what is typed.
+        !arguments.pdb,
+    ));
     let reporter = Arc::clone(&progress);
+    let interrupts = if arguments.pdb {
+        Interrupts::LeftToTask
+    } else {
+        Interrupts::Stop
+    };
     let ran = runtime.block_on(async {
-        let stop = signals::listen().context("cannot listen for signals")?;
+        let stop = signals::listen(interrupts).context("cannot listen for signals")?;
         anyhow::Ok(flowc_local::run::run(request, reporter, stop).await)
     })?;
     // A task that could not be ended must not keep the command from ending.
@@ -269,8 +291,13 @@ fn noting(file: Option<&OsString>) -> impl Fn(&str) + Send + Sync + 'static {
 
 fn limits(arguments: &Arguments) -> Limits {
     let default = Limits::default();
+    let workers = if arguments.pdb {
+        1
+    } else {
+        default.max_workers
+    };
     Limits {
-        max_workers: arguments.max_workers.unwrap_or(default.max_workers),
+        max_workers: arguments.max_workers.unwrap_or(workers),
         max_num_splits: arguments.max_num_splits.unwrap_or(default.max_num_splits),
         retries: if arguments.wait_between_retries {
             Retries::AfterPause
@@ -278,6 +305,19 @@ fn limits(arguments: &Arguments) -> Limits {
             default.retries
         },
     }
+}
+
+/// Whether there is a terminal that a task could have.
+pub(crate) fn has_terminal() -> bool {
+    let terminal = fs::File::options().read(true).write(true).open("/dev/tty");
+    terminal.is_ok()
+}
+
+/// How long what a step left running may hold its output.
+pub(crate) fn output_wait() -> anyhow::Result<Duration> {
+    let said = variable(environment::OUTPUT_WAIT);
+    let said = said.as_ref().map(|said| said.to_string_lossy());
+    task::output_wait(said.as_deref()).map_err(anyhow::Error::msg)
 }
 
 /// Where the harness is kept between runs.

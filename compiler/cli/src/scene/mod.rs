@@ -14,7 +14,7 @@ use flowc_protocol::manifest::Manifest;
 use flowc_task::cas::{Blobs, Loaded};
 use flowc_task::commit::{self, Commit, Place, Record};
 use flowc_task::inputs;
-use flowc_task::launch::Interpreter;
+use flowc_task::launch::{Interpreter, Streams};
 use flowc_task::signals::Stop;
 use flowc_task::store::{Put, Store};
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::output;
 use crate::run::progress::write_line;
+use crate::run::session::output_wait;
 
 /// What is to be run: which task, of which flow.
 pub(crate) struct Subject {
@@ -34,6 +35,7 @@ pub(crate) struct Subject {
     pub(crate) code: PathBuf,
     pub(crate) python: PathBuf,
     pub(crate) harness: PathBuf,
+    pub(crate) streams: Streams,
     pub(crate) user: String,
 }
 
@@ -142,10 +144,12 @@ impl Scene {
             namespace: Some(format!("user:{}", subject.user)),
             client_namespace: None,
             vault: crate::store::vault(&subject.manifest).await,
+            output_wait: output_wait()?,
         };
         let launcher = Interpreter {
             python: subject.python.clone(),
             harness: subject.harness.clone(),
+            streams: subject.streams,
         };
         let heard = Heard::default();
         let report = task::run(&self.store, &request, &launcher, &heard, stop).await;

@@ -149,6 +149,7 @@ codes! {
     FC4025 "a run without results that flowc can take over"
     FC4026 "parameters that a resumed run cannot have"
     FC4027 "a run that cannot have started this one"
+    FC4028 "a debugger that cannot have the terminal"
 
     FC5001 "an orchestrator that does not answer"
     FC5002 "credentials that an orchestrator does not accept"
