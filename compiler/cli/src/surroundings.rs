@@ -1,6 +1,7 @@
 //! What of the environment a flow file sees when Python executes it, and what is said where a bundle would depend on it.
 
 use std::env;
+use std::ffi::OsString;
 use std::process::Command;
 
 use flowc_core::diag::{Code, Diagnostic, Severity};
@@ -18,6 +19,15 @@ const KEPT: &[&str] = &[
     "LD_LIBRARY_PATH",
     "PATH",
     "PYENV_VERSION",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+];
+
+/// Those that hold folders, between colons.
+const FOLDERS: &[&str] = &[
+    "LD_LIBRARY_PATH",
+    "PATH",
     "PYTHONHOME",
     "PYTHONPATH",
     "VIRTUAL_ENV",
@@ -48,17 +58,16 @@ impl Surroundings {
     /// Gives a Python that describes a flow its environment; `seed` is that of its hashes.
     pub(crate) fn enter(&self, command: &mut Command, seed: &str, profile: Option<&Profile>) {
         match self {
-            Self::Here if env::var_os("PYTHONHASHSEED").is_some() => {}
             Self::Here => {
-                command.env("PYTHONHASHSEED", seed);
+                if env::var_os("PYTHONHASHSEED").is_none() {
+                    command.env("PYTHONHASHSEED", seed);
+                }
+                command.envs(FOLDERS.iter().filter_map(|name| kept(name)));
             }
             Self::Containers(_) => {
-                let kept = KEPT
-                    .iter()
-                    .filter_map(|name| Some((*name, env::var_os(name)?)));
                 command
                     .env_clear()
-                    .envs(kept)
+                    .envs(KEPT.iter().filter_map(|name| kept(name)))
                     .env("LC_ALL", "C.UTF-8")
                     .env("TZ", "UTC")
                     .env("PYTHONHASHSEED", seed)
@@ -86,6 +95,18 @@ impl Surroundings {
             Self::Here | Self::Containers(None) => DEFAULT_PROFILE,
         }
     }
+}
+
+/// A variable as the user has it: folders count from where the user is, and Python is asked elsewhere.
+fn kept(name: &str) -> Option<(&str, OsString)> {
+    let value = env::var_os(name)?;
+    let cwd = env::current_dir().ok();
+    let Some(cwd) = cwd.filter(|_| FOLDERS.contains(&name) && !value.is_empty()) else {
+        return Some((name, value));
+    };
+    let folders = env::split_paths(&value).map(|folder| cwd.join(folder));
+    // A folder whose name holds the separator cannot stand in such a list.
+    Some((name, env::join_paths(folders).unwrap_or(value)))
 }
 
 /// A variable that a description comes from: it differs when this one alone is another.

@@ -24,7 +24,7 @@ pub enum Chooser {
 /// An interpreter that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// The program; links are not followed, since a virtual environment is found through its own link.
+    /// The program, an absolute path; links are not followed, since a virtual environment is found through its own link.
     pub program: PathBuf,
     /// Who chose it.
     pub chooser: Chooser,
@@ -87,10 +87,7 @@ pub fn choose(
         return usable(program, Chooser::VirtualEnvironment);
     }
     let program = on_path(OsStr::new("python3"), &path).ok_or(NoInterpreter::NotFound)?;
-    Ok(Interpreter {
-        program,
-        chooser: Chooser::Path,
-    })
+    usable(program, Chooser::Path)
 }
 
 impl Interpreter {
@@ -176,6 +173,8 @@ fn usable(program: PathBuf, chooser: Chooser) -> Result<Interpreter, NoInterpret
     } else if !is_executable(&program) {
         "it cannot be executed"
     } else {
+        // What starts it may do so in another folder than the one from which it was named.
+        let program = std::path::absolute(&program).unwrap_or(program);
         return Ok(Interpreter { program, chooser });
     };
     Err(NoInterpreter::Unusable {

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flowc_tests::{flowc, temp_dir};
+use flowc_tests::{flowc, metaflow_python, temp_dir};
 use serde_json::{Value, json};
 
 pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -347,4 +347,55 @@ if __name__ == \"__main__\":
     assert!(text.contains("Finished Demo"), "{text}");
     let text = with(&["check", "--static", "flow.py"]);
     assert!(text.contains("error[FC0010]"), "{text}");
+}
+
+/// Python is asked in the flow's folder, and finds what it would find from where the user is.
+#[test]
+fn relative_folders_count_from_where_the_user_is() {
+    let place = folder(&[
+        (
+            "lib/common/__init__.py",
+            "import os
+from metaflow import FlowSpec, step
+class Base(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+    def seen(self):
+        assert os.path.exists('ready')
+",
+        ),
+        (
+            "flows/flow.py",
+            "from common import Base
+from metaflow import step
+class Demo(Base):
+    @step
+    def end(self):
+        self.seen()
+if __name__ == \"__main__\":
+    Demo()
+",
+        ),
+    ]);
+    let with = |arguments: &[&str]| {
+        let mut command = command(place.path(), arguments);
+        said(&command.env("PYTHONPATH", "none:lib").output().unwrap())
+    };
+    let text = with(&["check", "flows/flow.py"]);
+    assert!(text.contains("Checked Demo (2 steps)"), "{text}");
+    let text = with(&["run", "flows/flow.py"]);
+    assert!(text.contains("Failed Demo"), "{text}");
+    fs::write(place.path().join("ready"), "").unwrap();
+    let text = with(&["resume", "flows/flow.py"]);
+    assert!(text.contains("Finished Demo"), "{text}");
+    let run = fs::read_to_string(place.path().join(".metaflow/Demo/latest_run")).unwrap();
+    let run = format!("Demo/{run}");
+    let text = with(&["test", "step", "flows/flow.py", "end", "--from", &run]);
+    assert!(text.ends_with("exit 0\n"), "{text}");
+
+    // A Python that is named so is found too.
+    std::os::unix::fs::symlink(metaflow_python(), place.path().join("python")).unwrap();
+    let text = with(&["check", "--python", "./python", "flows/flow.py"]);
+    assert!(text.contains("Checked Demo (2 steps)"), "{text}");
 }
