@@ -2,13 +2,14 @@
 //!
 //! A role that the profile names is not described: whoever made it decides what it may do.
 
-use flowc_core::ir::plan::{Node, Plan, Region};
+use flowc_core::ir::plan::{Node, Plan, Region, Trigger};
 use flowc_target::Options;
 use flowc_target::profile::RemoteStore;
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use crate::names::{self, Place};
+use crate::trust::{self, Trusted};
 use crate::{overlap, secrets};
 
 /// What the policies depend on besides the plan.
@@ -25,33 +26,29 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn roles(facts: &Facts<'_>) -> Option<Value> {
     let profile = &facts.options.profile.step_functions;
     let mut roles = Map::new();
-    let mut add = |purpose: &str, service: &str, statements: Vec<Value>| {
+    let mut add = |purpose: &str, trusted: &Trusted, statements: Vec<Value>| {
         let role = json!({
             "RoleArn": facts.place.role(facts.plan, purpose),
-            "AssumeRolePolicyDocument": document(&[json!({
-                "Effect": "Allow",
-                "Principal": {"Service": service},
-                "Action": "sts:AssumeRole",
-            })]),
+            "AssumeRolePolicyDocument": document(&[trusted.statement()]),
             "PolicyDocument": document(&statements),
         });
         roles.insert(purpose.to_owned(), role);
     };
     if profile.state_machine_role.is_none() {
-        add("states", "states.amazonaws.com", state_machine(facts));
+        add("states", &trust::machine(facts), state_machine(facts));
     }
     if profile.job_role.is_none() {
-        add("job", "ecs-tasks.amazonaws.com", job(facts));
+        add("job", &trust::tasks(facts.place), job(facts));
     }
     if facts.plan.schedule.is_some() && profile.scheduler_role.is_none() {
         let machine = machine_arn(facts);
         let statements = vec![allow(&["states:StartExecution"], &[machine])];
-        add("schedule", "scheduler.amazonaws.com", statements);
+        add("schedule", &trust::schedules(facts.place), statements);
     }
     if facts.plan.triggers.is_some() && profile.events_role.is_none() {
         let machine = machine_arn(facts);
         let statements = vec![allow(&["states:StartExecution"], &[machine])];
-        add("events", "events.amazonaws.com", statements);
+        add("events", &trust::rule(facts), statements);
     }
     (!roles.is_empty()).then(|| Value::Object(roles))
 }
@@ -147,6 +144,14 @@ fn job(facts: &Facts<'_>) -> Vec<Value> {
             &[facts.place.object(facts.store.bucket, "")],
         ),
     ];
+    let others = other_flows(facts.plan);
+    if !others.is_empty() {
+        let runs = others.iter().map(|flow| {
+            let key = facts.store.key(&format!("{flow}/*"));
+            facts.place.object(facts.store.bucket, &key)
+        });
+        statements.push(allow(&["s3:GetObject"], &runs.collect::<Vec<_>>()));
+    }
     let needs = secrets::needs(facts.plan, &facts.options.profile, facts.place);
     for (action, resources) in [
         ("secretsmanager:GetSecretValue", needs.secrets),
@@ -158,6 +163,17 @@ fn job(facts: &Facts<'_>) -> Vec<Value> {
         }
     }
     statements
+}
+
+/// The flows whose runs start this one: `current.trigger.run` reads what such a run left in the store, which keeps flows
+/// apart by their names alone.
+fn other_flows(plan: &Plan) -> IndexSet<&str> {
+    let triggers = plan.triggers.iter().flat_map(|triggers| &triggers.on);
+    let named = triggers.filter_map(|trigger| match trigger {
+        Trigger::Run { flow, .. } => Some(flow.as_str()),
+        Trigger::Event { .. } => None,
+    });
+    named.filter(|flow| *flow != plan.flow).collect()
 }
 
 fn has_foreach(region: &Region) -> bool {

@@ -34,6 +34,7 @@ mod schedule;
 mod secrets;
 mod states;
 mod triggers;
+mod trust;
 mod ways;
 
 #[cfg(test)]

@@ -95,6 +95,11 @@ impl<'a> Place<'a> {
         Self { profile }
     }
 
+    /// The profile's account, 12 digits.
+    pub(crate) fn account(&self) -> &str {
+        &self.profile.account
+    }
+
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub(crate) fn partition(&self) -> &'static str {
         let region = self.profile.region.as_str();

@@ -1,6 +1,7 @@
 //! What a bundle looks like, for small flows and for all.
 
 mod exit;
+mod iam;
 mod jobs;
 mod triggers;
 

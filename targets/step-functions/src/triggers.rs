@@ -54,6 +54,16 @@ pub(crate) struct RuleTarget {
     pub(crate) role_arn: String,
 }
 
+/// The bus of the flow's rule; `events` is the one on which the events of `@trigger` arrive.
+pub(crate) fn bus<'a>(plan: &Plan, events: &'a str) -> &'a str {
+    let mut triggers = plan.triggers.iter().flat_map(|triggers| &triggers.on);
+    if triggers.any(|trigger| matches!(trigger, Trigger::Run { .. })) {
+        DEFAULT_BUS
+    } else {
+        events
+    }
+}
+
 /// The requests after which the trigger starts what is live of the flow's state machine.
 pub(crate) fn requests(
     plan: &Plan,
@@ -68,8 +78,9 @@ pub(crate) fn requests(
     };
     let own = plan.project.as_ref();
     let name = trigger.event_name(own);
-    let (bus, pattern) = match trigger.flow_name(own) {
-        None => (bus, json!({"detail-type": [name]})),
+    let bus = self::bus(plan, bus);
+    let pattern = match trigger.flow_name(own) {
+        None => json!({"detail-type": [name]}),
         Some(flow) => {
             let machine = place.states("stateMachine", &names::state_machine_of(&flow));
             let detail = json!({
@@ -78,12 +89,11 @@ pub(crate) fn requests(
                 // One that gave way to another has run nothing.
                 "output": [{"anything-but": [overlap::SKIPPED_OUTPUT]}],
             });
-            let pattern = json!({
+            json!({
                 "source": ["aws.states"],
                 "detail-type": ["Step Functions Execution Status Change"],
                 "detail": detail,
-            });
-            (DEFAULT_BUS, pattern)
+            })
         }
     };
     let is_event = matches!(trigger, Trigger::Event { .. });
