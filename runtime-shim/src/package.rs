@@ -13,18 +13,13 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::package_key;
 use flowc_protocol::known::hex;
 use flowc_protocol::manifest::{FILE_NAME, Manifest};
+use flowc_protocol::package::{FILES_MAX, SIZE_MAX};
 use flowc_protocol::{PROTOCOL, PROTOCOL_MIN};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::TaskError;
 use crate::store::{Store, StoreError};
-
-/// Largest package, compressed or not, bytes.
-const SIZE_MAX: u64 = 2 << 30;
-
-/// Most files in a package.
-const FILES_MAX: usize = 200_000;
 
 /// Fetches a package (`<Flow>/<sha256>`) and unpacks it below `work`; the folder that holds its files.
 pub async fn fetch(store: &Store, name: &str, work: &Path) -> Result<PathBuf, TaskError> {

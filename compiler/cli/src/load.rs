@@ -5,21 +5,21 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use flowc_core::diag::{Code, Diagnostic, Diagnostics, render};
+use flowc_core::diag::{Diagnostics, render};
 use flowc_core::front::python;
 use flowc_core::ir::flow::Flow;
 use flowc_core::ir::plan::Plan;
 use flowc_core::lower;
-use flowc_core::source::{FileId, SourceTree, Span};
-use flowc_protocol::manifest::Manifest;
-use flowc_target::literal::as_text;
-use flowc_target::package::{self, Package, PackageFile, Selection};
+use flowc_core::source::{FileId, SourceTree};
 use flowc_target::profile::{self, Config};
-use flowc_target::{BranchChoice, BundleFile, Options, Profile, Target, ir, manifest, project};
+use flowc_target::{
+    BranchChoice, BundleFile, Options, Profile, Target, ir, manifest, project,
+};
 
 use crate::commands::check::MessageFormat;
 use crate::describe::{self, Given, Question};
 use crate::output;
+use crate::packing::Packed;
 use crate::sources::{self, FlowArgument};
 use crate::surroundings::Surroundings;
 
@@ -95,7 +95,7 @@ pub(crate) struct Prepared {
     /// Profile and package digest.
     pub(crate) options: Options,
     /// The code package.
-    pub(crate) package: Package,
+    pub(crate) packed: Packed,
 }
 
 impl Compilation {
@@ -177,66 +177,17 @@ impl Compilation {
             return Ok(None);
         };
         let manifest = manifest::manifest(plan, profile.empty_foreach);
-        let Some(package) = self.package(&config, &manifest)? else {
+        let Some(packed) = self.pack(&config, &profile, &manifest)? else {
             return Ok(None);
         };
+        let sha256 = &packed.package.sha256;
         Ok(Some(Prepared {
             options: Options {
-                package: flowc_protocol::identity::package_name(&manifest.flow, &package.sha256),
+                package: flowc_protocol::identity::package_name(&manifest.flow, sha256),
                 profile,
             },
-            package,
+            packed,
         }))
-    }
-
-    /// Packs the tree; `None` after a file that an `IncludeFile` names was not found in it.
-    fn package(&mut self, config: &Config, manifest: &Manifest) -> anyhow::Result<Option<Package>> {
-        let root = self.argument.root();
-        let ignore = fs::read_to_string(root.join(package::IGNORE_FILE)).unwrap_or_default();
-        let include = config.include.iter().map(|pattern| pattern.value.as_str());
-        let selection = Selection::new(include, &ignore);
-        let enter =
-            |path: &str, names: &[String]| selection.enters(path, names.iter().map(String::as_str));
-        let mut missing = self.included_files();
-        let mut files = Vec::new();
-        for file in sources::walk(&root, &enter)? {
-            let included = missing.iter().any(|(_, path, _)| *path == file.path);
-            missing.retain(|(_, path, _)| *path != file.path);
-            if !included && !selection.takes(&file.path) {
-                continue;
-            }
-            let bytes = fs::read(&file.place)
-                .with_context(|| format!("cannot read {}", file.place.display()))?;
-            files.push(PackageFile {
-                path: file.path,
-                bytes,
-                executable: file.executable,
-            });
-        }
-        for (name, path, span) in &missing {
-            let message = format!("`{path}` of the parameter `{name}` cannot be packaged");
-            let label = "there is no such file below the flow's folder";
-            let finding = Diagnostic::error(Code::FC0029, message, *span, label)
-                .help("put the file beside the flow, and name it by its path from there");
-            self.diagnostics.push(finding);
-        }
-        if !missing.is_empty() {
-            return Ok(None);
-        }
-        let plan = serde_json::to_vec(manifest).context("cannot write plan.json")?;
-        Ok(Some(package::pack(files, &plan)?))
-    }
-
-    /// The files that are defaults of `IncludeFile`: the parameter, the path below the root, and where it is written.
-    fn included_files(&self) -> Vec<(String, String, Span)> {
-        let parameters = self.plan.iter().flat_map(|plan| &plan.parameters);
-        let files = parameters.filter(|parameter| parameter.file);
-        let named = files.filter_map(|parameter| {
-            let path = as_text(parameter.default.as_ref()?)?;
-            let path = path.strip_prefix("./").unwrap_or(path);
-            Some((parameter.name.clone(), path.to_owned(), parameter.span))
-        });
-        named.collect()
     }
 
     /// Emits one bundle with `flow.ir.json`; `None` if the target found errors, which join the others.
@@ -357,7 +308,10 @@ fn forbidden(unknown: &Diagnostics) -> Diagnostics {
 }
 
 /// The profile of the nearest `flowc.toml` above a folder; `None` after its mistakes were shown.
-pub(crate) fn profile_at(root: &Path, name: Option<&str>) -> anyhow::Result<Option<Profile>> {
+pub(crate) fn profile_at(
+    root: &Path,
+    name: Option<&str>,
+) -> anyhow::Result<Option<Profile>> {
     let mut tree = SourceTree::default();
     let (config, mut diagnostics) = settings_at(root, &mut tree)?;
     let profile = match config.profile(name) {
@@ -373,7 +327,10 @@ pub(crate) fn profile_at(root: &Path, name: Option<&str>) -> anyhow::Result<Opti
 }
 
 /// Reads the nearest `flowc.toml` above a folder into `tree`.
-fn settings_at(root: &Path, tree: &mut SourceTree) -> anyhow::Result<(Config, Diagnostics)> {
+pub(crate) fn settings_at(
+    root: &Path,
+    tree: &mut SourceTree,
+) -> anyhow::Result<(Config, Diagnostics)> {
     let Some(path) = sources::nearest_settings(root)? else {
         return Ok((Config::default(), Diagnostics::default()));
     };

@@ -5,8 +5,10 @@ mod commands;
 mod describe;
 mod help;
 mod load;
+mod modules;
 mod operate;
 mod output;
+mod packing;
 mod parameters;
 mod place;
 mod question;
@@ -16,6 +18,7 @@ mod sources;
 mod store;
 mod surroundings;
 mod tasks;
+mod tree;
 mod values;
 mod words;
 
@@ -26,8 +29,8 @@ use clap::{Parser, Subcommand};
 use flowc_local::settings::SettingError;
 
 use commands::{
-    artifacts, check, compile, delete, deploy, dump, explain, logs, resume, run as run_flow, show,
-    status, stop, sync, test, trigger,
+    artifacts, check, compile, delete, deploy, dump, explain, logs, package, resume,
+    run as run_flow, show, status, stop, sync, test, trigger,
 };
 
 /// How a command ended (DESIGN §9).
@@ -89,6 +92,8 @@ enum Command {
     Resume(resume::Args),
     /// Write the files that an orchestrator needs to run a flow
     Compile(compile::Args),
+    /// List what a flow's code package holds, with sizes and digests
+    Package(package::Args),
     /// Bring a flow to an orchestrator, or up to date there
     Deploy(deploy::Args),
     /// Start a run of a deployed flow
@@ -124,6 +129,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run_flow::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Compile(args) => compile::run(&args),
+        Command::Package(args) => package::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Trigger(args) => trigger::run(&args),
         Command::Status(args) => status::run(&args),

@@ -1,8 +1,6 @@
-//! Reading the author's files: the flow, the nearest `flowc.toml`, the tree that becomes the code package.
+//! Reading the author's files: the flow and the nearest `flowc.toml`.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -92,90 +90,6 @@ pub(crate) fn nearest_settings(folder: &Path) -> anyhow::Result<Option<PathBuf>>
         }
     }
     Ok(None)
-}
-
-/// A file of the tree.
-#[derive(Clone, Debug)]
-pub(crate) struct TreeFile {
-    /// Path below the root, with `/`.
-    pub(crate) path: String,
-    /// Where it is.
-    pub(crate) place: PathBuf,
-    /// Whether its owner may execute it.
-    pub(crate) executable: bool,
-}
-
-/// All files below `root`, sorted by path; `enter` decides by path and by the names in it whether a folder is looked into.
-pub(crate) fn walk(
-    root: &Path,
-    enter: &dyn Fn(&str, &[String]) -> bool,
-) -> anyhow::Result<Vec<TreeFile>> {
-    let mut files = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut folders = vec![(String::new(), root.to_owned())];
-    while let Some((prefix, folder)) = folders.pop() {
-        let names = names_in(&folder)?;
-        if !prefix.is_empty() && !enter(&prefix, &names) {
-            continue;
-        }
-        // Links to folders are followed, as Metaflow does; a loop of links is entered once.
-        let real = fs::canonicalize(&folder);
-        if !seen.insert(real.with_context(|| format!("cannot resolve {}", folder.display()))?) {
-            continue;
-        }
-        for name in names {
-            let place = folder.join(&name);
-            let path = if prefix.is_empty() {
-                name
-            } else {
-                format!("{prefix}/{name}")
-            };
-            let metadata = match fs::metadata(&place) {
-                Ok(metadata) => metadata,
-                // A dangling link is nothing that could be packed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot read {}", place.display()));
-                }
-            };
-            if metadata.is_dir() {
-                folders.push((path, place));
-            } else if metadata.is_file() {
-                let executable = is_executable(&metadata);
-                files.push(TreeFile {
-                    path,
-                    place,
-                    executable,
-                });
-            }
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
-}
-
-/// Names in a folder; one that is not UTF-8 cannot stand in a package and is left out.
-fn names_in(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let cannot = || format!("cannot list {}", folder.display());
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        if let Ok(name) = entry.with_context(cannot)?.file_name().into_string() {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-#[cfg(unix)]
-fn is_executable(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o100 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_metadata: &fs::Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod flow_ir;
 pub mod identity;
 pub mod known;
 pub mod manifest;
+pub mod package;
 pub mod split;
 pub mod trigger;
 

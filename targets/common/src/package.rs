@@ -2,7 +2,7 @@
 //!
 //! The digest is that of the uncompressed tar, since gzip's bytes change with the library that made them.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use flowc_protocol::manifest;
 
@@ -14,7 +14,7 @@ pub const BUNDLE_MARKER: &str = ".flowc-bundle";
 /// Name of the file with patterns of what must not go into the package, one a line, `#` starts a comment.
 pub const IGNORE_FILE: &str = ".flowcignore";
 
-/// Endings of files that always go into the package, as Metaflow's defaults.
+/// Endings of files that always go into the package, in any case, as Metaflow's defaults (`suffix_filter`, read at 2.19.39).
 const SUFFIXES: [&str; 3] = [".py", ".R", ".RDS"];
 
 /// A file of the package.
@@ -35,6 +35,43 @@ pub struct Package {
     pub tar: Vec<u8>,
     /// Its sha256, 64 hex digits: the package's identity.
     pub sha256: String,
+}
+
+/// A file as it lies in a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Path below the package's root.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Digest of the content, 64 hex digits.
+    pub sha256: String,
+    /// Mode 0755 instead of 0644.
+    pub executable: bool,
+}
+
+impl Package {
+    /// What the package holds, `plan.json` too, sorted by path; an error says that it is no package.
+    pub fn contents(&self) -> io::Result<Vec<Content>> {
+        let mut archive = tar::Archive::new(self.tar.as_slice());
+        let entries = archive.entries()?.map(|entry| {
+            let mut entry = entry?;
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes)?;
+            Ok(Content {
+                path: entry.path()?.to_string_lossy().into_owned(),
+                size: bytes.len() as u64,
+                sha256: sha256_hex(&bytes),
+                executable: entry.header().mode()? & 0o111 != 0,
+            })
+        });
+        entries.collect()
+    }
+}
+
+/// What a file of that many bytes takes in a package: its header, and its content in whole blocks of 512.
+pub const fn size_of(bytes: u64) -> u64 {
+    512 + bytes.div_ceil(512) * 512
 }
 
 /// The files cannot be packed.
@@ -132,7 +169,11 @@ impl Selection {
     /// Whether a file goes into the package, if every folder above it is entered.
     pub fn takes(&self, path: &str) -> bool {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let usual = SUFFIXES.iter().any(|suffix| path.ends_with(suffix));
+        let usual = SUFFIXES.iter().any(|suffix| {
+            let start = path.len().saturating_sub(suffix.len());
+            let end = path.as_bytes().get(start..).unwrap_or_default();
+            end.eq_ignore_ascii_case(suffix.as_bytes())
+        });
         let named = || self.include.iter().any(|pattern| pattern.matches(path));
         !folder.split('/').any(is_hidden)
             && (usual || named())
@@ -255,6 +296,22 @@ mod tests {
             package.sha256,
             "48494bb6fee8fdb474bc73a9f0b940511c06b70dd3a3bb36e1ebcc1e1dd306ef"
         );
+        let contents = package.contents().unwrap();
+        let shown: Vec<_> = contents
+            .iter()
+            .map(|file| (file.path.as_str(), file.size, &file.sha256[..8]))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("a/b.py", 0, "e3b0c442"),
+                ("flow.py", 6, "9e26bf36"),
+                ("plan.json", 3, "ca3d163b")
+            ]
+        );
+        // And the two blocks of zeros that end a tar.
+        let sum: u64 = contents.iter().map(|file| size_of(file.size)).sum();
+        assert_eq!(package.tar.len() as u64, sum + 1024);
     }
 
     #[test]
@@ -297,6 +354,8 @@ mod tests {
             "a/b.py",
             "m.R",
             "m.RDS",
+            "m.r",
+            "é.Rds",
             "data/x.csv",
             "q.sql",
             "deep/er/q.sql",

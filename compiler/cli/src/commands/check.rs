@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::describe::Given;
 use crate::load::{self, BranchArgs, Compilation};
-use crate::{Outcome, output};
+use crate::{Outcome, output, packing};
 
 /// Arguments of `flowc check`.
 #[derive(clap::Args)]
@@ -55,15 +55,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         given.in_containers(args.profile.as_deref())
     };
     let mut compilation = Compilation::load_with(&args.flow, &given)?;
+    let mut links = Vec::new();
     if targets.is_empty() {
         compilation.choose_branch(&args.branch.choice(), None);
+        if compilation.plan.is_some() {
+            links = compilation.links_out();
+        }
     } else if compilation.plan.is_some() {
         let prepared = compilation.prepare(args.profile.as_deref(), &args.branch.choice())?;
         if let Some(prepared) = prepared {
             for target in targets {
                 compilation.emit(target, &prepared);
             }
+            links = prepared.packed.links;
         }
+    }
+    if let Some(warning) = packing::leading_out(&links) {
+        compilation.diagnostics.push(warning);
     }
     compilation.diagnostics.sort();
     compilation.report(args.message_format)?;

@@ -132,13 +132,13 @@ async fn apply(
 /// Puts the code package into the store, unless it is there.
 async fn upload(prepared: &Prepared, flow: &str) -> anyhow::Result<()> {
     let store = store::open(&prepared.options.profile.store).await?;
-    let key = package_key(flow, &prepared.package.sha256);
+    let key = package_key(flow, &prepared.packed.package.sha256);
     if store.exists(&key).await? {
         return Ok(());
     }
     // A store that overwrites would lose results: it is tried before anything relies on it.
     store.probe().await?;
-    package::put(&store, &key, &prepared.package.tar)
+    package::put(&store, &key, &prepared.packed.package.tar)
         .await
         .with_context(|| format!("cannot write {}", store.locate(&key)))
 }

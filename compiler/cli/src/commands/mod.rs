@@ -8,6 +8,7 @@ pub(crate) mod deploy;
 pub(crate) mod dump;
 pub(crate) mod explain;
 pub(crate) mod logs;
+pub(crate) mod package;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;

@@ -126,6 +126,9 @@ codes! {
     FC0306 "two names become the same"
     FC0308 "text that the target cannot represent"
     FC0309 "a deployment without a branch"
+    FC0311 "a module that is not in the code package"
+    FC0312 "a code package that is too large"
+    FC0313 "a link that leads out of the flow's folder"
 
     FC1001 "state machine definition too large"
     FC1002 "execution history too long"

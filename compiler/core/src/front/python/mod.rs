@@ -4,6 +4,7 @@
 //! that the flow's classes lead to, `classes` picks the flow class, `mro` orders its bases,
 //! `members` reads its body by way of `steps`, `transition`, `decorators` and `parameters`, and `lower` puts the flow together.
 //! Whatever is not understood is a diagnostic; the rest is still read.
+//! `imports` and `preload` read other things of a file: all modules that it imports, and those to be imported early.
 //!
 //! What only Python can tell is a diagnostic of its own list ([`Reading::unknown`]). Who may run the file asks the harness,
 //! and reads again with the answer ([`description::Description`]), which `described` puts in the place of what was read.
@@ -16,6 +17,7 @@ mod depth;
 mod described;
 pub mod description;
 mod docstring;
+mod imports;
 mod known;
 mod literal;
 mod lower;
@@ -32,5 +34,6 @@ mod tests;
 mod transition;
 
 pub use attached::attach;
+pub use imports::{Import, imports, is_in_standard_library};
 pub use lower::{Reading, lower, read};
 pub use preload::preload;

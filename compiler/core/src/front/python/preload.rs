@@ -11,6 +11,7 @@
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{Expr, Stmt, StmtImport, StmtImportFrom};
 
+use super::imports::is_type_checking;
 use super::parse::{Source, parse};
 use crate::source::{FileId, SourceTree};
 
@@ -99,13 +100,7 @@ fn is_inert(statement: &Stmt) -> bool {
             function.decorator_list.is_empty() && defaults_do_nothing(function)
         }
         Stmt::If(condition) => {
-            // Its body is for type checkers and never runs.
-            let name = match condition.test.as_ref() {
-                Expr::Name(name) => name.id.as_str(),
-                Expr::Attribute(attribute) => attribute.attr.as_str(),
-                _ => "",
-            };
-            name == "TYPE_CHECKING" && condition.elif_else_clauses.is_empty()
+            is_type_checking(&condition.test) && condition.elif_else_clauses.is_empty()
         }
         _ => false,
     }

@@ -5,13 +5,15 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod package;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use flowc_tests::{flowc, repo_root};
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(flowc())
         .current_dir(folder)
         .args(arguments)
@@ -20,7 +22,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -117,7 +119,7 @@ const OPERATING: &[&str] = &["deploy", "trigger", "status", "stop", "delete"];
 #[test]
 fn the_examples_in_every_help_text_work() {
     let commands = [
-        "", "check", "show", "run", "compile", "explain", "logs", "sync",
+        "", "check", "show", "run", "compile", "package", "explain", "logs", "sync",
     ];
     for command in commands.iter().chain(OPERATING) {
         let arguments: &[&str] = if command.is_empty() {
