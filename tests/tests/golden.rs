@@ -80,6 +80,12 @@ fn bundles_are_the_goldens() {
                 folder.join(target).join("flow.ir.json").is_file(),
                 "{example}/{target}"
             );
+            // `--check` compares what is deployed.
+            let marker = fs::read_to_string(folder.join(target).join(".flowc-bundle")).unwrap();
+            assert!(
+                marker.starts_with(&format!("owner: {target} ")),
+                "golden/{example}/{target} does not say whose it is: {marker}"
+            );
         }
     }
 }

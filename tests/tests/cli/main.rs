@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod bundles;
 mod package;
 
 use std::fs;

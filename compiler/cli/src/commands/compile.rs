@@ -1,10 +1,13 @@
 //! `flowc compile`: writes the files that an orchestrator needs, or compares them with what is there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use flowc_core::diag::{Diagnostics, render};
+
+use crate::bundle::{self, Bundle};
 use crate::describe::Given;
 use crate::load::{self, BranchArgs, Compilation};
-use crate::{Outcome, bundle, output};
+use crate::{Outcome, output};
 
 use super::check::MessageFormat;
 
@@ -21,7 +24,7 @@ pub(crate) struct Args {
     /// The orchestrator (repeatable; `all` for all of them)
     #[arg(long, required = true, value_name = "TARGET")]
     target: Vec<load::TargetName>,
-    /// Folder for the bundle; with several targets one folder below it for each [default: bundles/FLOW]
+    /// Folder for the bundle; with several targets one folder below it for each [default: bundles/FLOW, in a project bundles/PROJECT.BRANCH.FLOW]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Profile of flowc.toml
@@ -45,11 +48,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut compilation = Compilation::load_with(&args.flow, &given.statically(args.statically))?;
     let targets = load::targets(&args.target);
     let prepared = compilation.prepare(args.profile.as_deref(), &args.branch.choice())?;
-    let mut bundles = Vec::new();
+    let mut emitted = Vec::new();
     if let Some(prepared) = &prepared {
         for target in &targets {
             if let Some(files) = compilation.emit(*target, prepared) {
-                bundles.push((target.name(), files));
+                emitted.push((target.name(), files));
             }
         }
     }
@@ -65,27 +68,54 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let root = args
         .output
         .clone()
-        .unwrap_or_else(|| PathBuf::from("bundles").join(&plan.flow));
+        .unwrap_or_else(|| PathBuf::from("bundles").join(bundle::full_name(plan)));
     let one_folder_each =
         args.output.is_none() || targets.len() > 1 || args.target.contains(&load::TargetName::All);
-    let mut differs = false;
-    for (name, files) in &bundles {
+    let bundles = emitted.into_iter().map(|(name, files)| {
         let folder = if one_folder_each {
             root.join(name)
         } else {
             root.clone()
         };
-        if args.check {
-            let diff = bundle::diff(&folder, files)?;
-            output::data(&diff)?;
-            differs |= !diff.is_empty();
-        } else {
-            let written = bundle::write(&folder, files)?;
-            output::status(
-                written.verb(),
-                format_args!("{} ({})", folder.display(), bundle::summary(files)),
-            );
+        Bundle::new(plan, name, folder, files)
+    });
+    let bundles: Vec<_> = bundles.collect();
+    // None is written if one cannot be.
+    let mut obstacles = Diagnostics::default();
+    for bundle in &bundles {
+        if let Some(obstacle) = bundle.obstacle()? {
+            obstacles.push(obstacle);
         }
+    }
+    if !obstacles.is_empty() {
+        let text = render::text(&compilation.tree, &obstacles, output::colour());
+        output::remark(&text);
+        return Ok(Outcome::Trouble);
+    }
+    if args.check {
+        return compare(&bundles, &root);
+    }
+    for bundle in &bundles {
+        let written = bundle.write()?;
+        output::status(
+            written.verb(),
+            format_args!(
+                "{} ({})",
+                bundle.folder.display(),
+                bundle::summary(&bundle.files)
+            ),
+        );
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Shows how the bundles differ from what is there.
+fn compare(bundles: &[Bundle], root: &Path) -> anyhow::Result<Outcome> {
+    let mut differs = false;
+    for bundle in bundles {
+        let diff = bundle.diff()?;
+        output::data(&diff)?;
+        differs |= !diff.is_empty();
     }
     if differs {
         output::remark(
@@ -93,8 +123,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         );
         return Ok(Outcome::Differs);
     }
-    if args.check {
-        output::status("Same", root.display());
-    }
+    output::status("Same", root.display());
     Ok(Outcome::Fine)
 }

@@ -129,6 +129,8 @@ codes! {
     FC0311 "a module that is not in the code package"
     FC0312 "a code package that is too large"
     FC0313 "a link that leads out of the flow's folder"
+    FC0314 "a bundle folder that belongs to another flow or target"
+    FC0315 "a file in the way of a bundle"
 
     FC1001 "state machine definition too large"
     FC1002 "execution history too long"
