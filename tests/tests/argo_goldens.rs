@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use flowc_target::sha256_hex;
 use flowc_tests::beds::argo::{Argo, Node, tree};
-use flowc_tests::{repo_root, report, run};
+use flowc_tests::{repo_root, report, run, temp_dir};
 use serde_json::{Value, json};
 
 /// The namespace of the default profile.
@@ -162,9 +162,24 @@ fn all_made(argo: &Argo) -> Vec<(String, Vec<Node>)> {
     })
 }
 
-/// Deploys an example with no profile at all, which sends the golden's bytes, and runs it.
+/// What a deployment wants to be told, as compiling takes it by default.
+const PROFILE: &str =
+    "\n[profile.default]\nstore = \"s3://flowc-store\"\nshim_image = \"flowc-shim:0.1.0\"\n";
+
+/// Deploys an example with a profile that says what the defaults are, which sends the golden's bytes, and runs it.
 fn made(argo: &Argo, example: &str) -> Vec<Node> {
-    let flow = repo_root().join(format!("examples/{example}/flow.py"));
+    let folder = temp_dir();
+    let mut settings = String::new();
+    for entry in fs::read_dir(repo_root().join("examples").join(example)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("flowc.toml") {
+            settings = fs::read_to_string(&path).unwrap();
+        } else if path.is_file() {
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    fs::write(folder.path().join("flowc.toml"), settings + PROFILE).unwrap();
+    let flow = folder.path().join("flow.py");
     let flow = flow.to_str().unwrap();
     run(&mut argo.flowc(&["deploy", flow, "--target", "argo"]));
     let started = run(&mut argo.flowc(&["trigger", flow, "--target", "argo", "--wait"]));

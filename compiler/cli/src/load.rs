@@ -13,7 +13,7 @@ use flowc_core::lower;
 use flowc_core::source::{FileId, SourceTree};
 use flowc_target::profile::{self, Config};
 use flowc_target::{
-    BranchChoice, BundleFile, Options, Profile, Target, ir, manifest, project,
+    BranchChoice, BundleFile, Options, Placeholder, Profile, Target, ir, manifest, project,
 };
 
 use crate::commands::check::MessageFormat;
@@ -307,15 +307,20 @@ fn forbidden(unknown: &Diagnostics) -> Diagnostics {
     all
 }
 
-/// The profile of the nearest `flowc.toml` above a folder; `None` after its mistakes were shown.
+/// The profile of the nearest `flowc.toml` above a folder; `None` after its mistakes were shown, of which a placeholder
+/// for a setting that is `needed` is one.
 pub(crate) fn profile_at(
     root: &Path,
     name: Option<&str>,
+    needed: &[Placeholder],
 ) -> anyhow::Result<Option<Profile>> {
     let mut tree = SourceTree::default();
     let (config, mut diagnostics) = settings_at(root, &mut tree)?;
     let profile = match config.profile(name) {
-        Ok(profile) => Some(profile),
+        Ok(profile) => {
+            diagnostics.extend(profile.left_open(needed));
+            Some(profile)
+        }
         Err(found) => {
             diagnostics.push(*found);
             None

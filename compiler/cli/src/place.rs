@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use flowc_local::place;
 use flowc_local::settings::{SettingError, Settings};
+use flowc_target::Placeholder;
 use flowc_task::store::{Store, is_nearly_a_url};
 
 use crate::{operate, sources, store};
@@ -53,7 +54,9 @@ impl StoreArgs {
         let has_settings = sources::nearest_settings(Path::new("."))?.is_some();
         let by_profile = origin == Origin::Orchestrator && has_settings && named.is_none();
         if self.profile.is_some() || by_profile {
-            let Some(profile) = operate::profile_here(self.profile.as_deref())? else {
+            let Some(profile) =
+                operate::profile_here(self.profile.as_deref(), &[Placeholder::Store])?
+            else {
                 return Ok(None);
             };
             return store::open(&profile.store).await.map(Some);

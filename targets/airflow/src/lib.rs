@@ -64,7 +64,9 @@ pub mod deploy;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Capabilities, Decorator, Options, Target, capabilities};
+use flowc_target::{
+    BundleFile, Capabilities, Decorator, Options, Placeholder, Target, capabilities,
+};
 
 /// The target `airflow`.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,13 @@ impl Target for Airflow {
             },
             kubernetes: Decorator::Mapped(flowc_target::kubernetes::ATTRIBUTES),
         }
+    }
+
+    fn placeholders(&self, plan: Option<&Plan>) -> Vec<Placeholder> {
+        // The image of steps that name none is a public one, and without a shim in it.
+        plan.map_or_else(Vec::new, |_| {
+            vec![Placeholder::Store, Placeholder::ShimImage]
+        })
     }
 
     fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {

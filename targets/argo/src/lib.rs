@@ -39,7 +39,7 @@ mod text;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Capabilities, Decorator, Options, Target};
+use flowc_target::{BundleFile, Capabilities, Decorator, Options, Placeholder, Target};
 
 pub use names::template_name;
 
@@ -75,6 +75,13 @@ impl Target for Argo {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
+    }
+
+    fn placeholders(&self, plan: Option<&Plan>) -> Vec<Placeholder> {
+        // The image of steps that name none is a public one, and without a shim in it.
+        plan.map_or_else(Vec::new, |_| {
+            vec![Placeholder::Store, Placeholder::ShimImage]
+        })
     }
 
     fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {

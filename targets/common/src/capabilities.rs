@@ -286,7 +286,7 @@ impl Pass {
 mod tests {
     use super::*;
     use crate::testing::{plan, source};
-    use crate::{BundleFile, Options};
+    use crate::{BundleFile, Options, Placeholder};
 
     struct Fake(Capabilities);
 
@@ -297,6 +297,10 @@ mod tests {
 
         fn capabilities(&self) -> &'static Capabilities {
             Box::leak(Box::new(self.0))
+        }
+
+        fn placeholders(&self, _plan: Option<&Plan>) -> Vec<Placeholder> {
+            Vec::new()
         }
 
         fn emit(&self, _: &Plan, _: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {

@@ -32,7 +32,7 @@ use flowc_core::ir::plan::Plan;
 
 pub use capabilities::{Capabilities, Decorator};
 pub use names::{Case, NameRule, Namer, sha256_hex};
-pub use profile::Profile;
+pub use profile::{Placeholder, Profile};
 pub use project::BranchChoice;
 
 /// One file of a bundle.
@@ -60,6 +60,10 @@ pub trait Target: Sync {
 
     /// What it can do; checked by one pass for all targets.
     fn capabilities(&self) -> &'static Capabilities;
+
+    /// Settings with a placeholder for a default that a deployment of the flow uses; without a flow, those by which the
+    /// orchestrator is found.
+    fn placeholders(&self, plan: Option<&Plan>) -> Vec<Placeholder>;
 
     /// Prints the bundle, without `flow.ir.json`; at least one error among the findings if it is `None`.
     ///

@@ -3,6 +3,7 @@
 //! Forms and defaults as in Metaflow's `plugins/aws/batch/batch_client.py`, read at 2.19.39, for jobs on EC2.
 
 use flowc_core::diag::Diagnostics;
+use flowc_core::ir::flow::Literal;
 use flowc_core::ir::plan::PlanStep;
 use flowc_target::asked::{Asked, NO_MOUNT, Tmpfs, is_mount_path};
 use flowc_target::profile;
@@ -55,6 +56,15 @@ const DEVICES_MAX: i64 = 32;
 
 /// Longest key and value of a tag (Tagging of AWS resources).
 const TAG_MAX: (usize, usize) = (128, 256);
+
+/// Whether a step says itself what the profile says for the others.
+pub(crate) fn names(step: &PlanStep, attribute: &str) -> bool {
+    let written = step
+        .batch
+        .as_ref()
+        .and_then(|batch| batch.values.get(attribute));
+    written.is_some_and(|(value, _)| *value != Literal::None)
+}
 
 /// A step's wishes; what it says nothing about is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

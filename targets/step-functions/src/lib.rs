@@ -42,7 +42,7 @@ mod tests;
 
 use flowc_core::diag::Diagnostics;
 use flowc_core::ir::plan::Plan;
-use flowc_target::{BundleFile, Capabilities, Decorator, Options, Target};
+use flowc_target::{BundleFile, Capabilities, Decorator, Options, Placeholder, Target};
 
 pub use names::{schedule_name, state_machine_name};
 
@@ -76,6 +76,25 @@ impl Target for StepFunctions {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
+    }
+
+    fn placeholders(&self, plan: Option<&Plan>) -> Vec<Placeholder> {
+        let mut needed = vec![Placeholder::Region, Placeholder::Account];
+        let Some(plan) = plan else {
+            return needed;
+        };
+        needed.insert(0, Placeholder::Store);
+        let all_name = |attribute: &str| {
+            let mut steps = plan.steps.iter();
+            steps.all(|(_, step)| batch::names(step, attribute))
+        };
+        if !all_name("queue") || !plan.exit_hooks.is_empty() {
+            needed.push(Placeholder::JobQueue);
+        }
+        if !all_name("image") {
+            needed.push(Placeholder::BatchImage);
+        }
+        needed
     }
 
     fn emit(&self, plan: &Plan, options: &Options) -> (Option<Vec<BundleFile>>, Diagnostics) {

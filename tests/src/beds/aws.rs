@@ -128,9 +128,30 @@ impl Bed {
         environment
     }
 
-    /// `flowc.toml` with a default profile for the bed; `more` is added to the profile.
+    /// `flowc.toml` with a default profile for the bed; `more` are lines for the profile, and for its table `step-functions`
+    /// below that table's head.
     pub fn profile(&self, more: &str) -> String {
-        format!("[profile.default]\nstore = \"s3://flowc-store\"\n{more}\n")
+        const HEAD: &str = "[profile.default.step-functions]\n";
+        let (own, aws) = more.split_once(HEAD).unwrap_or((more, ""));
+        let unless = |said: &str, lines: &[(&str, &str)]| -> String {
+            let left = lines.iter().filter(|(key, _)| {
+                let mut said = said.lines();
+                !said.any(|line| line.starts_with(&format!("{key} =")))
+            });
+            left.map(|(key, value)| format!("{key} = \"{value}\"\n"))
+                .collect()
+        };
+        let profile = unless(
+            own,
+            &[("store", "s3://flowc-store"), ("image", "python:3.12-slim")],
+        );
+        let settings = [
+            ("region", "us-east-1"),
+            ("account", "123456789012"),
+            ("job_queue", "flowc"),
+        ];
+        let settings = unless(aws, &settings);
+        format!("[profile.default]\n{profile}{own}\n\n{HEAD}{settings}{aws}\n")
     }
 
     /// Creates the roles that an `iam.json` describes, as whoever owns an account does.

@@ -7,6 +7,7 @@
 
 mod bundles;
 mod package;
+mod placeholders;
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 /// A folder with the files that the help texts' examples speak of.
-fn workshop() -> tempfile::TempDir {
+pub(crate) fn workshop() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let flow = "\
 from metaflow import FlowSpec, Parameter, step
@@ -64,17 +65,36 @@ if __name__ == \"__main__\":
     fs::write(folder.path().join("flow.py"), flow).unwrap();
     fs::write(
         folder.path().join("flowc.toml"),
-        "[profile.production]\nlabels = { team = \"ml\" }\n",
+        ["default", "production"].map(profile).concat(),
     )
     .unwrap();
     folder
+}
+
+/// A profile that says all that a deployment wants to know.
+pub(crate) fn profile(name: &str) -> String {
+    format!(
+        "[profile.{name}]
+store = \"s3://acme-flows\"
+image = \"registry.acme.example/flows:1\"
+shim_image = \"registry.acme.example/flowc-shim:1\"
+
+[profile.{name}.step-functions]
+region = \"eu-central-1\"
+account = \"210987654321\"
+job_queue = \"flows\"
+
+"
+    )
 }
 
 /// The runs that the examples speak of: one of an orchestrator in a store that both profiles name, one of this machine.
 fn leave_runs(folder: &Path) {
     fs::write(
         folder.join("flowc.toml"),
-        "[profile.default]\nstore = \"runs\"\n\n[profile.production]\nstore = \"runs\"\n",
+        ["default", "production"]
+            .map(|name| profile(name).replace("s3://acme-flows", "runs"))
+            .concat(),
     )
     .unwrap();
     for run in [

@@ -187,7 +187,9 @@ states.start_execution(stateMachineArn=machine["stateMachineArn"], name="history
 "#;
         run(self.command(metaflow_python()).args(["-c", script]));
         fs::copy(flow_file(), self.root.path().join("flow.py")).unwrap();
-        let settings = format!("[profile.default]\nstore = \"{STORE}\"\n");
+        let settings = format!(
+            "[profile.default]\nstore = \"{STORE}\"\n\n[profile.default.step-functions]\nregion = \"us-east-1\"\naccount = \"123456789012\"\n"
+        );
         fs::write(self.root.path().join("flowc.toml"), settings).unwrap();
     }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::load::BranchArgs;
-use crate::operate::{self, Console, Deployed, Where};
+use crate::operate::{self, Asked, Console, Deployed, Where};
 use crate::{Outcome, output};
 
 /// Arguments of `flowc delete`.
@@ -31,7 +31,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let profile = args.place.profile.as_deref();
     let branch = args.branch.choice();
-    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile, &branch)? else {
+    let Some(deployed) = Deployed::load(
+        &args.flow,
+        args.place.target,
+        profile,
+        &branch,
+        Asked::Nothing,
+    )?
+    else {
         return Ok(Outcome::FlowFailed);
     };
     let console = Console::new();

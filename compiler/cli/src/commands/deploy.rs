@@ -49,6 +49,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let files = prepared
         .as_ref()
         .and_then(|prepared| compilation.emit(args.place.target.target(), prepared));
+    if let (Some(prepared), Some(plan)) = (&prepared, &compilation.plan) {
+        let needed = args.place.target.target().placeholders(Some(plan));
+        let open = prepared.options.profile.left_open(&needed);
+        compilation.diagnostics.extend(open);
+    }
     compilation.diagnostics.sort();
     compilation.report(MessageFormat::Text)?;
     let (Some(prepared), Some(mut files), Some(plan)) = (prepared, files, &compilation.plan) else {

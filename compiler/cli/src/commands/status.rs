@@ -4,7 +4,7 @@ use flowc_target::deploy::DeployError;
 
 use crate::load::BranchArgs;
 use crate::operate::summary::Summary;
-use crate::operate::{self, Deployed, Where};
+use crate::operate::{self, Asked, Deployed, Where};
 use crate::{Outcome, output};
 
 /// Arguments of `flowc status`.
@@ -31,7 +31,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let profile = args.place.profile.as_deref();
     let branch = args.branch.choice();
-    let Some(deployed) = Deployed::load(&args.flow, args.place.target, profile, &branch)? else {
+    let Some(deployed) = Deployed::load(
+        &args.flow,
+        args.place.target,
+        profile,
+        &branch,
+        Asked::Store,
+    )?
+    else {
         return Ok(Outcome::FlowFailed);
     };
     operate::block_on(async {

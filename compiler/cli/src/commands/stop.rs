@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use flowc_target::deploy::{DeployError, FlowRef};
 use flowc_task::history;
 
-use crate::operate::{self, Where};
+use crate::operate::{self, Asked, Where};
 use crate::{Outcome, output, store};
 
 /// Arguments of `flowc stop`.
@@ -23,14 +23,20 @@ pub(crate) struct Args {
 
 /// Stops the run.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Some(profile) = operate::profile_here(args.place.profile.as_deref())? else {
+    // Only the store knows which flow a run is of that is named by its id alone.
+    let asked = if args.run.contains('/') {
+        Asked::Nothing
+    } else {
+        Asked::Store
+    };
+    let needed = asked.placeholders(args.place.target);
+    let Some(profile) = operate::profile_here(args.place.profile.as_deref(), &needed)? else {
         return Ok(Outcome::Trouble);
     };
     operate::block_on(async {
         let (flow, run) = if let Some((flow, run)) = args.run.split_once('/') {
             (flow.to_owned(), run.to_owned())
         } else {
-            // Only the store knows which flow it is.
             let store = store::open(&profile.store).await?;
             let found = history::find(&store, &args.run).await;
             let found = found.context("name the run as Flow/run, as `flowc status` shows it")?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::describe::Given;
 use crate::load::Compilation;
-use crate::operate::{self, Console, Deployed, Orchestrator};
+use crate::operate::{self, Asked, Console, Deployed, Orchestrator};
 use crate::parameters;
 use crate::words::{self, Names, OptionRow, text};
 use crate::{Outcome, help, output};
@@ -102,8 +102,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let target = choice
         .target
         .context("--target is missing; it is step-functions, argo or airflow")?;
-    let Some(deployed) = Deployed::load(&flow, target, choice.profile.as_deref(), &choice.branch)?
-    else {
+    // Without waiting, nothing is read of what the run leaves.
+    let asked = if choice.wait {
+        Asked::Store
+    } else {
+        Asked::Nothing
+    };
+    let profile = choice.profile.as_deref();
+    let Some(deployed) = Deployed::load(&flow, target, profile, &choice.branch, asked)? else {
         return Ok(Outcome::FlowFailed);
     };
     let plan = deployed.plan()?;

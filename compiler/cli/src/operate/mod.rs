@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use flowc_core::ir::plan::Plan;
 use flowc_target::deploy::{Change, DeployError, FlowRef, Operator, Phase, RunState};
-use flowc_target::{BranchChoice, Profile, Target, project};
+use flowc_target::{BranchChoice, Placeholder, Profile, Target, project};
 use flowc_task::history::RunRecord;
 use flowc_task::store::Store;
 
@@ -107,12 +107,13 @@ pub(crate) struct Deployed {
 }
 
 impl Deployed {
-    /// Reads a flow and the profile; `None` after its mistakes were shown.
+    /// Reads a flow and the profile; `None` after its mistakes were shown, such as a placeholder for what is asked.
     pub(crate) fn load(
         flow: &str,
         target: Orchestrator,
         profile: Option<&str>,
         branch: &BranchChoice,
+        asked: Asked,
     ) -> anyhow::Result<Option<Self>> {
         let given = Given::default().in_containers(profile);
         let mut compilation = Compilation::load_with(flow, &given)?;
@@ -124,6 +125,10 @@ impl Deployed {
             }
         };
         compilation.choose_branch(branch, profile.as_ref());
+        if let Some(profile) = &profile {
+            let open = profile.left_open(&asked.placeholders(target));
+            compilation.diagnostics.extend(open);
+        }
         // Each branch is a deployment of its own.
         if !compilation.diagnostics.has_errors()
             && let Some(undecided) = compilation.plan.as_ref().and_then(project::undecided)
@@ -165,9 +170,33 @@ impl Deployed {
     }
 }
 
+/// What a command asks besides the orchestrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nothing.
+    Nothing,
+    /// What tasks left in the store.
+    Store,
+}
+
+impl Asked {
+    /// Settings that must be the user's own: a placeholder would lead to what is somebody else's.
+    pub(crate) fn placeholders(self, target: Orchestrator) -> Vec<Placeholder> {
+        let mut needed = target.target().placeholders(None);
+        if self == Self::Store {
+            needed.push(Placeholder::Store);
+        }
+        needed
+    }
+}
+
 /// The profile that commands use which name no flow's file: that of the nearest `flowc.toml` above the current folder.
-pub(crate) fn profile_here(name: Option<&str>) -> anyhow::Result<Option<Profile>> {
-    load::profile_at(Path::new("."), name)
+/// `None` after its mistakes were shown, such as a placeholder for a setting that is `needed`.
+pub(crate) fn profile_here(
+    name: Option<&str>,
+    needed: &[Placeholder],
+) -> anyhow::Result<Option<Profile>> {
+    load::profile_at(Path::new("."), name, needed)
 }
 
 /// Runs what talks to the world; an error of the orchestrator is shown as a finding.

@@ -166,6 +166,7 @@ codes! {
     FC5008 "waiting that took too long"
     FC5009 "another error of an orchestrator"
     FC5010 "a code package that cannot be put into the store"
+    FC5011 "a placeholder where a deployment needs a setting"
 }
 
 impl fmt::Display for Code {

@@ -3,6 +3,7 @@
 //! Order: a flag of the command line, then the profile, then the default; never the environment.
 //! `docs/flowc-toml.md` lists every key.
 
+mod placeholder;
 mod read;
 mod rules;
 mod store;
@@ -14,6 +15,7 @@ use flowc_core::source::Span;
 use flowc_protocol::manifest::EmptyForeach;
 use indexmap::IndexMap;
 
+pub use placeholder::Placeholder;
 pub use read::read;
 pub use rules::{
     is_image, is_job_queue, is_label_key, is_label_value, is_namespace, is_object_name, is_role_arn,
