@@ -138,8 +138,10 @@ impl Bed {
                 let mut said = said.lines();
                 !said.any(|line| line.starts_with(&format!("{key} =")))
             });
-            left.map(|(key, value)| format!("{key} = \"{value}\"\n"))
-                .collect()
+            let lines: Vec<String> = left
+                .map(|(key, value)| format!("{key} = \"{value}\"\n"))
+                .collect();
+            lines.concat()
         };
         let profile = unless(
             own,

@@ -78,7 +78,7 @@ fn contents(folder: &Path) -> BTreeMap<String, String> {
             let name = path.strip_prefix(folder).unwrap();
             let name = name.to_str().unwrap().to_owned();
             if path.is_symlink() {
-                found.insert(name, format!("{:?}", fs::read_link(path).unwrap()));
+                found.insert(name, fs::read_link(path).unwrap().display().to_string());
             } else if path.is_dir() {
                 folders.push(path);
             } else {
