@@ -12,6 +12,10 @@ use crate::words::{self, GivenValue, Names, OptionRow, positive, text};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "options, which are given or not independently of each other"
+)]
 pub(crate) struct Arguments {
     /// `FLOW`
     pub(crate) flow: Option<String>,
