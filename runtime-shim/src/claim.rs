@@ -155,6 +155,7 @@ impl Claim<'_> {
             parameters,
             parameter_specs: &manifest.parameters,
             configs: &manifest.configs,
+            attached: &manifest.attached,
             triggers: &triggers,
             origins: &request.causes.origins,
             graph_info: parameters.map(|_| &manifest.graph_info),

@@ -169,6 +169,7 @@ pub(crate) fn describe(
         "file": question.file,
         "flow": question.class,
         "configs": given.configs()?,
+        "attached": given.attached,
         "limits": {
             "timeout_s": limits.timeout_s,
             "memory_bytes": mib(limits.memory_mib),

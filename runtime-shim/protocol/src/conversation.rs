@@ -246,6 +246,9 @@ pub struct Task<'a> {
     /// Values of the flow's configurations, by name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub configs: &'a Map<String, Value>,
+    /// Decorators of the option `--with`, for mutators to see.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub attached: &'a [String],
     /// Metaflow's `_graph_info`; only for the first step.
     pub graph_info: Option<&'a Value>,
     /// Parents, in order.

@@ -39,6 +39,9 @@ pub struct Manifest {
     /// Values of the configurations, by name.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub configs: Map<String, Value>,
+    /// Decorators of the option `--with`, for the mutators of a flow that cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<String>,
     /// `@exit_hook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_hooks: Option<ExitHooks>,

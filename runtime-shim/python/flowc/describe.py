@@ -186,6 +186,7 @@ class Describer:
         self.file = os.path.join(self.root, question["file"])
         self.name = question["flow"]
         self.given = question.get("configs") or {}
+        self.attached = question.get("attached") or ()
         self.met = None
 
     def describe(self):
@@ -228,7 +229,7 @@ class Describer:
         }
         for name, value in values.items():
             _check_json(name, value)
-        mutators.prepare(flow_class, values)
+        mutators.prepare(flow_class, values, self.attached)
         steps = mutators.steps_of(flow_class)
         return {
             "flow": flow_class.__name__,
@@ -280,6 +281,7 @@ def _mark(mark):
         "name": mark.name,
         "arguments": {str(name): _value(read(value)) for name, value in mark.attributes.items()},
         "inserted_by": mark.inserted_by,
+        "attached": not mark.statically_defined and mark.inserted_by is None,
     }
 
 

@@ -88,8 +88,10 @@ def steps_of(flow_class):
     return found
 
 
-def prepare(flow_class, values):
+def prepare(flow_class, values, attached=()):
     """Evaluates what waits for configurations, and lets the mutators do their work; `values` are by name.
+
+    `attached` are the decorators of the option `--with`.
 
     Returns whether there were mutators.
     """
@@ -109,10 +111,12 @@ def prepare(flow_class, values):
         for name, each in kept:
             setattr(flow_class, name, each.wrap(values.get(each.name)))
         try:
-            _mutate(flow_class, mutators, steps)
+            _mutate(flow_class, mutators, steps, attached)
         finally:
             for name, each in kept:
                 setattr(flow_class, name, each)
+    else:
+        _attach(steps, attached)
     for _, parameter in declared_parameters(flow_class):
         if not parameter.IS_CONFIG_PARAMETER:
             parameter.settle(resolved, unpacked)
@@ -126,7 +130,16 @@ def prepare(flow_class, values):
     return bool(mutated)
 
 
-def _mutate(flow_class, mutators, steps):
+def _attach(steps, texts):
+    """Puts the decorators of `--with` onto every step that has none of their names."""
+    for function in steps.values():
+        for text in texts:
+            name, _, named = _specification(text)
+            if all(mark.name != name for mark in function.decorators):
+                function.decorators.append(Mark(name, named, statically_defined=False))
+
+
+def _mutate(flow_class, mutators, steps, attached):
     # A mutator may add another one, whose turn then comes.
     for mutator in mutators:
         mutator.pre_mutate(MutableFlow(flow_class, True, mutator))
@@ -136,6 +149,8 @@ def _mutate(flow_class, mutators, steps):
     for function in steps.values():
         for mutator in function.config_decorators:
             mutator.pre_mutate(MutableStep(flow_class, function, True, mutator))
+    # As in Metaflow, `pre_mutate` does not see what `--with` adds, and what it has added itself comes first.
+    _attach(steps, attached)
     for mutator in mutators:
         mutator.mutate(MutableFlow(flow_class, False, mutator))
     for function in steps.values():

@@ -130,7 +130,7 @@ class Runner:
         if self.configured:
             from .mutators import prepare
 
-            mutated = prepare(type(flow), task.get("configs") or {})
+            mutated = prepare(type(flow), task.get("configs") or {}, task.get("attached") or ())
         body = getattr(flow, task["step"], None)
         if not callable(body):
             raise Fault(

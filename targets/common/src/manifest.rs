@@ -29,6 +29,7 @@ pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
         project: plan.project.as_ref().map(|project| project.name.clone()),
         branch: plan.project.as_ref().and_then(Project::branch_name),
         configs: plan.configs.clone(),
+        attached: plan.attached.clone(),
         exit_hooks: exit_hooks(plan),
         graph_info: graph_info::graph_info(plan),
     }

@@ -44,6 +44,8 @@ pub struct Flow {
     pub described: bool,
     /// Values of the configurations, by name; empty unless Python was asked.
     pub configs: serde_json::Map<String, serde_json::Value>,
+    /// Decorators of the option `--with`, for the mutators of the flow to see in each task; empty unless Python was asked.
+    pub attached: Vec<String>,
 }
 
 impl Flow {

@@ -53,6 +53,8 @@ pub struct Plan {
     pub described: bool,
     /// Values of the configurations, by name; every task gets them.
     pub configs: serde_json::Map<String, serde_json::Value>,
+    /// Decorators of the option `--with`, for the mutators of the flow to see in each task; empty unless Python was asked.
+    pub attached: Vec<String>,
 }
 
 impl Plan {

@@ -73,6 +73,7 @@ pub fn plan(tree: &SourceTree, flow: &Flow) -> (Option<Plan>, Diagnostics) {
         decorators: decorators(&flow.decorators),
         described: flow.described,
         configs: flow.configs.clone(),
+        attached: flow.attached.clone(),
     };
     plan.assert_invariants();
     (Some(plan), diagnostics)

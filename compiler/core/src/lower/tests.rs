@@ -87,6 +87,7 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
         imported_names: Vec::new(),
         described: false,
         configs: serde_json::Map::new(),
+        attached: Vec::new(),
     }
 }
 

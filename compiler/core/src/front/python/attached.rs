@@ -1,5 +1,7 @@
 //! Decorators of the option `--with`: each goes onto every step that has none of its name.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::known;
@@ -12,18 +14,48 @@ use crate::source::{FileId, SourceTree, Span};
 /// How an option is shown in findings.
 const SHOWN: &str = "--with";
 
-/// Adds the decorators, each written as `name:attribute=value,attribute=value` with values in JSON or else text, as
+/// Adds the decorators to a flow that was read; where Python was asked, it has added them, and their places are filled in.
+///
+/// Each is written as `name:attribute=value,attribute=value` with values in JSON or else text, as
 /// Metaflow reads them (`metaflow/decorators.py`, `_parse_decorator_spec`, read at 2.19.39).
 pub fn attach(tree: &mut SourceTree, flow: &mut Flow, texts: &[String]) -> Diagnostics {
     let mut found = Diagnostics::default();
+    let mut names = BTreeSet::new();
     for text in texts {
         let file = tree.add_option(SHOWN, text);
         match decorator(file, text) {
+            // The first of several options of one name is the one that counts.
+            Ok(decorator) if flow.described => {
+                if names.insert(decorator.name.value.clone()) {
+                    locate(flow, &decorator);
+                }
+            }
             Ok(decorator) => put(flow, &decorator),
             Err(diagnostic) => found.push(*diagnostic),
         }
     }
+    if flow.described {
+        flow.attached = texts.to_vec();
+    }
     found
+}
+
+/// Says of what Python has put onto the steps where the option stands.
+fn locate(flow: &mut Flow, option: &Decorator) {
+    let steps: Vec<_> = flow.steps.handles().collect();
+    for id in steps {
+        let all = &mut flow.steps[id].decorators;
+        let here = |own: &&mut Decorator| !own.is_written && own.name.value == option.name.value;
+        for own in all.iter_mut().filter(here) {
+            own.span = option.span;
+            own.name.span = option.name.span;
+            for (name, argument) in &mut own.arguments {
+                let given = option.arguments.get(name);
+                argument.name_span = given.map_or(option.span, |given| given.name_span);
+                argument.value.span = given.map_or(option.span, |given| given.value.span);
+            }
+        }
+    }
 }
 
 fn put(flow: &mut Flow, decorator: &Decorator) {

@@ -105,7 +105,7 @@ fn decorators(
     let mut left: Vec<&Decorator> = written.iter().collect();
     let mut all = Vec::new();
     for one in described {
-        let own = one.inserted_by.is_none();
+        let own = one.inserted_by.is_none() && !one.attached;
         let at = left
             .iter()
             .position(|known| own && known.name.value == one.name);
@@ -115,6 +115,10 @@ fn decorators(
             |known| known.span,
         );
         if known::supported_decorator(&one.name).is_none() {
+            // What is wrong with an option is said of the option.
+            if one.attached {
+                continue;
+            }
             unsupported(context, &one.name, span);
             continue;
         }
@@ -146,7 +150,7 @@ fn decorators(
                 span: known.map_or(span, |known| known.name.span),
             },
             span,
-            is_written: true,
+            is_written: !one.attached,
             arguments,
         });
     }

@@ -36,6 +36,9 @@ pub struct DescribedDecorator {
     pub arguments: IndexMap<String, DescribedValue>,
     /// Full names of the mutators that inserted it, the last one first.
     pub inserted_by: Option<Vec<String>>,
+    /// Whether it comes from the option `--with`.
+    #[serde(default)]
+    pub attached: bool,
 }
 
 /// A parameter.

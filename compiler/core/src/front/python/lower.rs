@@ -266,6 +266,7 @@ fn shell<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Flow {
         imported_names: Vec::new(),
         described: false,
         configs: serde_json::Map::new(),
+        attached: Vec::new(),
     }
 }
 
