@@ -114,8 +114,10 @@ pub(crate) struct Question<'a> {
     pub(crate) root: &'a Path,
     /// Name of the file.
     pub(crate) file: &'a str,
-    /// Name of the class.
-    pub(crate) class: &'a str,
+    /// Name of the class, as far as it can be read.
+    pub(crate) class: Option<&'a str>,
+    /// Whether the class was named beside the file.
+    pub(crate) is_named: bool,
     /// Where something cannot be read.
     pub(crate) because: Option<Span>,
     /// What Python may take.
@@ -168,6 +170,7 @@ pub(crate) fn describe(
         "root": root,
         "file": question.file,
         "flow": question.class,
+        "named": question.is_named,
         "configs": given.configs()?,
         "attached": given.attached,
         "limits": {

@@ -236,12 +236,12 @@ fn read(
     let reading = python::read(tree, file, class, None, &mut |path| on_disk(path));
     let mut found = reading.found;
     let needed = !reading.unknown.is_empty() || given.has_configs();
-    let (Some(class), true) = (reading.class, needed && !found.has_errors()) else {
+    if !needed || found.has_errors() {
         if given.statically {
             found.extend(forbidden(&reading.unknown));
         }
         return Ok((reading.flow, found));
-    };
+    }
     if given.statically {
         if given.has_configs() {
             anyhow::bail!(
@@ -265,7 +265,8 @@ fn read(
     let question = Question {
         root: &root,
         file: &argument.file_name(),
-        class: &class,
+        class: class.or(reading.class.as_deref()),
+        is_named: class.is_some(),
         because: first.and_then(|finding| Some(finding.labels.first()?.span)),
         limits: settings.describe,
         profile: profile.as_ref(),
@@ -283,7 +284,8 @@ fn read(
             let outside = || description.sources.get(path).cloned();
             on_disk(path).or_else(outside)
         };
-        python::read(tree, file, Some(&class), Some(description), &mut fetch)
+        let class = Some(description.flow.as_str());
+        python::read(tree, file, class, Some(description), &mut fetch)
     });
     let flow = reading.as_ref().and_then(|reading| reading.flow.as_ref());
     let refusals = describe::refusals(tree, &question, given, &answer, flow);

@@ -4,12 +4,14 @@ The compiler asks where it cannot tell by reading: the file is executed up to
 the call of its flow, and one JSON text is the answer.
 """
 
+import inspect
 import json
 import os
 import sys
 import time
 
 from . import debugger, flowspec, lifeline, modules
+from .decorators import decorated
 from .events import NamespacedEventName
 from .exceptions import MetaflowException, TaskOver
 from .parameters import JSONTypeClass
@@ -185,6 +187,8 @@ class Describer:
         self.root = question["root"]
         self.file = os.path.join(self.root, question["file"])
         self.name = question["flow"]
+        # Whose class was named beside the file wants that one, and nobody else's.
+        self.named = bool(question.get("named"))
         self.given = question.get("configs") or {}
         self.attached = question.get("attached") or ()
         self.met = None
@@ -205,13 +209,21 @@ class Describer:
         except TaskOver:
             pass
         flow_class = self.met or module.__dict__.get(self.name)
+        if flow_class is None and self.name is None:
+            raise MetaflowException("the file calls no flow when it is run")
+        name = getattr(getattr(flow_class, "_flow_cls", flow_class), "__name__", None)
+        if self.met is None and name not in (None, self.name):
+            # A task would not find it.
+            raise MetaflowException(
+                "`%s` is the class `%s` when the file is run, which nothing calls" % (self.name, name)
+            )
         flow_class = getattr(flow_class, "_flow_cls", flow_class)
         if not (isinstance(flow_class, type) and issubclass(flow_class, flowspec.FlowSpec)):
             raise MetaflowException("the file defines no flow `%s` when it is run" % self.name)
         return self._of(flow_class)
 
     def _take_over(self, flow):
-        if type(flow).__name__ == self.name:
+        if not self.named or type(flow).__name__ == self.name:
             self.met = type(flow)
             raise TaskOver
 
@@ -244,26 +256,65 @@ class Describer:
                 for name, parameter in flowspec.declared_parameters(flow_class)
                 if not parameter.IS_CONFIG_PARAMETER
             ],
+            "classes": [self._class(kind) for kind in self._classes(flow_class)],
+            "places": self._places(steps),
             "sources": self._sources(flow_class),
         }
+
+    def _classes(self, flow_class):
+        return [kind for kind in flow_class.__mro__ if not _is_known(kind.__module__)]
+
+    def _class(self, kind):
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        codes = [_code(value) for value in list(vars(kind).values())]
+        lines = [code.co_firstlineno for code in codes if code and code.co_filename == file]
+        return {
+            "name": kind.__qualname__,
+            "file": self._path(kind.__module__),
+            "line": vars(kind).get("__firstlineno__") or min(lines, default=None),
+        }
+
+    def _places(self, steps):
+        found = {}
+        for name, function in steps.items():
+            code = _code(function)
+            module = getattr(inspect.unwrap(decorated(function)), "__module__", None)
+            if code is not None and module is not None:
+                found[name] = {"file": self._path(module), "line": code.co_firstlineno}
+        return found
+
+    def _path(self, name):
+        """Path of a module below the folder from which it is imported."""
+        if name == "__main__":
+            return os.path.relpath(self.file, self.root).replace(os.sep, "/")
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        inner = "/__init__.py" if os.path.basename(file) == "__init__.py" else ".py"
+        return name.replace(".", "/") + inner
 
     def _sources(self, flow_class):
         """Text of the modules that the flow has classes from, but for those that lie in the tree by their name."""
         found = {}
-        for kind in flow_class.__mro__:
+        for kind in self._classes(flow_class):
             name = kind.__module__
-            if name.split(".")[0] in ("flowc", "metaflow", "builtins", "abc", "typing"):
-                continue
             file = getattr(sys.modules.get(name), "__file__", None) or ""
             if name == "__main__" or not file.endswith(".py"):
                 continue
-            inner = "/__init__.py" if os.path.basename(file) == "__init__.py" else ".py"
-            path = name.replace(".", "/") + inner
+            path = self._path(name)
             # Below the root it may be found by a path of the user's (PYTHONPATH), which the compiler does not know.
             if os.path.realpath(file) != os.path.realpath(os.path.join(self.root, path)):
                 with open(file, encoding="utf-8") as source:
                     found[path] = source.read()
         return found
+
+
+def _is_known(module):
+    """Whether a module's classes bring neither steps nor parameters."""
+    return module.split(".")[0] in ("flowc", "metaflow", "builtins", "abc", "typing")
+
+
+def _code(value):
+    """The code of a function, behind all that wraps it."""
+    return getattr(inspect.unwrap(decorated(value)), "__code__", None)
 
 
 def _check_json(name, value):

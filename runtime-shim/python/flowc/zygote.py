@@ -84,7 +84,10 @@ class Zygote:
             if request["op"] == "fork":
                 self._fork(request)
             elif request["op"] == "preload":
-                self._send(self._preload(request))
+                self._watch(os.O_ASYNC)
+                reply = self._preload(request)
+                self._watch(0)
+                self._send(reply)
             else:
                 self._send({"op": "error", "message": "no such request: %s" % request["op"]})
 
@@ -93,6 +96,31 @@ class Zygote:
             write_all(self._socket.fileno(), pack(frame))
         except OSError:
             self._closed = True
+
+    def _watch(self, asynchronous):
+        """While modules are imported nobody polls the socket: a signal tells that the other side is gone."""
+        import fcntl
+
+        fd = self._socket.fileno()
+
+        def look(_number, _frame):
+            poll = select.poll()
+            poll.register(fd, 0)
+            if poll.poll(0):
+                if os.getpgrp() == os.getpid():
+                    os.killpg(0, signal.SIGKILL)
+                os._exit(0)
+
+        try:
+            if asynchronous:
+                signal.signal(signal.SIGIO, look)
+            fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+            flags = fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_ASYNC
+            fcntl.fcntl(fd, fcntl.F_SETFL, flags | asynchronous)
+        except (AttributeError, OSError):
+            return  # a system without: the end is seen once the modules are imported
+        if asynchronous:
+            look(None, None)
 
     def _preload(self, request):
         # A package that imports `metaflow` is to find what the tasks find.

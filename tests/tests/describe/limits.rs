@@ -86,6 +86,7 @@ fn no_python_outlives_a_flowc_that_is_killed() {
             &flow(&hooked, "@exit_hook(on_success=[endless])", ""),
         ),
         ("plain.py", &flow("import slow", "", "made = slow.Made()")),
+        ("imports.py", &flow("import warm", "", "")),
         (
             "slow.py",
             &format!(
@@ -115,8 +116,12 @@ class Made:
         .args(["-c", pickle])
         .status();
     assert!(made.unwrap().success());
+    // Imported before the first task: a module that is not the flow's own.
+    let warm = format!("{endless}endless()").replace(", start_new_session=True", "");
+    fs::write(home.path().join("warm.py"), warm).unwrap();
     for arguments in [
-        &["check", "describe.py"][..],
+        &["run", "imports.py", "--store", "runs"][..],
+        &["check", "describe.py"],
         &["check", "describe.py", "--target", "argo"],
         &["run", "hook.py", "--store", "runs"],
         &["dump", &dumped, "--store", "runs"],
@@ -130,7 +135,8 @@ class Made:
         ],
     ] {
         let mut process = command(folder.path(), arguments);
-        let mut process = process.env("SLOW", "1").spawn().unwrap();
+        let process = process.env("SLOW", "1");
+        let mut process = process.env("PYTHONPATH", home.path()).spawn().unwrap();
         let wait = |what: &str, is_so: &mut dyn FnMut() -> bool| {
             for _ in 0..600 {
                 if is_so() {

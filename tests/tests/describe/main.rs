@@ -6,6 +6,7 @@
 )]
 
 mod attached;
+mod classes;
 mod configs;
 mod limits;
 mod same;

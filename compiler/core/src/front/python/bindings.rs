@@ -21,15 +21,19 @@ pub(super) fn collect<'a>(body: &'a [Stmt], package: Option<&str>) -> Names<'a> 
         depth: 0,
         packages: HashMap::new(),
         package,
+        blocks: 0,
+        binds_any: false,
         bound: HashMap::new(),
     };
     collector.visit_body(body);
     let Collector {
-        mut names, bound, ..
+        mut names,
+        bound,
+        binds_any,
+        ..
     } = collector;
-    names
-        .constants
-        .retain(|name, _| bound.get(name).is_some_and(|times| *times == 1));
+    let once = |name: &str| bound.get(name).is_some_and(|times| *times == 1);
+    names.constants.retain(|name, _| !binds_any && once(name));
     names.imported.sort_by_key(|(_, range)| range.start());
     names
 }
@@ -57,6 +61,10 @@ struct Collector<'a, 'p> {
     packages: HashMap<&'a str, String>,
     /// The package around the file.
     package: Option<&'p str>,
+    /// Blocks around the statement that are not run in any case.
+    blocks: u32,
+    /// Something binds names that do not stand in the file.
+    binds_any: bool,
     /// How often a name of the module's own scope is bound, or may be.
     bound: HashMap<&'a str, u32>,
 }
@@ -74,7 +82,8 @@ impl<'a> Collector<'a, '_> {
 
     /// A constant of the module; what can be changed in place is none.
     fn constant(&mut self, target: &'a Expr, value: &'a Expr) {
-        let (Some(name), 0, Ok(value)) = (target.as_name_expr(), self.depth, literal(value)) else {
+        let place = self.depth + self.blocks;
+        let (Some(name), 0, Ok(value)) = (target.as_name_expr(), place, literal(value)) else {
             return;
         };
         if !matches!(value, Literal::List(_) | Literal::Dict(_)) {
@@ -225,8 +234,15 @@ impl<'a> Visitor<'a> for Collector<'a, '_> {
         } else if let Some(each) = stmt.as_for_stmt() {
             self.assign(&each.target, None);
         }
+        let perhaps = stmt.is_if_stmt()
+            || stmt.is_for_stmt()
+            || stmt.is_while_stmt()
+            || stmt.is_try_stmt()
+            || stmt.is_match_stmt();
         self.depth += u32::from(nested);
+        self.blocks += u32::from(perhaps);
         visitor::walk_stmt(self, stmt);
+        self.blocks -= u32::from(perhaps);
         self.depth -= u32::from(nested);
     }
 
@@ -236,6 +252,12 @@ impl<'a> Visitor<'a> for Collector<'a, '_> {
             && name.ctx != ExprContext::Load
         {
             self.count(name.id.as_str());
+        }
+        if let Some(call) = expr.as_call_expr()
+            && let Some(name) = call.func.as_name_expr()
+            && self.depth == 0
+        {
+            self.binds_any |= ["exec", "globals", "locals", "vars"].contains(&name.id.as_str());
         }
         if let Some((path, range)) = self.module_attribute(expr) {
             self.names.imported.push((path, range));

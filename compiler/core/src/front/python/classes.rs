@@ -48,6 +48,17 @@ pub(super) struct Unread<'a> {
 }
 
 impl<'a> Lineage<'a> {
+    /// A flow whose classes are known.
+    pub(super) fn known(class: ClassAt<'a>, order: Vec<ClassAt<'a>>) -> Self {
+        Self {
+            class,
+            order,
+            unordered: Vec::new(),
+            unread: Vec::new(),
+            is_flow: true,
+        }
+    }
+
     fn name(&self) -> &'a str {
         self.class.class.name.as_str()
     }
@@ -98,8 +109,18 @@ pub(super) fn choose<'a>(context: &mut Context<'a>, asked: Option<&str>) -> Opti
         .flat_map(|lineage| lineage.order.iter().skip(1))
         .map(|at| at.class.name.as_str())
         .collect();
-    let is_called =
-        |lineage: &Lineage<'_>| lineage.class.module != 0 || called.contains(lineage.name());
+    // By its own name, or by another one that stands for it.
+    let meant: HashSet<_> = called
+        .iter()
+        .filter_map(|name| match modules[0].names.resolve_name(name) {
+            Meaning::Class(at) => Some(at.key()),
+            _ => None,
+        })
+        .collect();
+    let is_called = |lineage: &Lineage<'_>| {
+        let class = &lineage.class;
+        class.module != 0 || called.contains(lineage.name()) || meant.contains(&class.key())
+    };
     for preferred in [
         candidates.iter().map(&is_called).collect::<Vec<_>>(),
         candidates

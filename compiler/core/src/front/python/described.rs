@@ -2,12 +2,14 @@
 
 use indexmap::IndexMap;
 
-use super::description::{DescribedDecorator, DescribedParameter, DescribedValue, Description};
+use super::description::{
+    DescribedDecorator, DescribedParameter, DescribedPlace, DescribedValue, Description,
+};
 use super::known;
 use super::lower::Context;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::flow::{
-    Argument, Decorator, Flow, Parameter, ParameterDefault, ParameterType, Spanned,
+    Argument, Decorator, Flow, Parameter, ParameterDefault, ParameterType, Spanned, Step,
 };
 use crate::source::Span;
 
@@ -25,6 +27,7 @@ pub(super) struct UserDecorator {
 /// Replaces attributes and parameters by those that Python has.
 pub(super) fn apply(context: &mut Context<'_>, flow: &mut Flow, description: &Description) {
     let class = flow.name.span;
+    flow.name.value.clone_from(&description.flow);
     flow.decorators = decorators(
         context,
         None,
@@ -43,6 +46,15 @@ pub(super) fn apply(context: &mut Context<'_>, flow: &mut Flow, description: &De
             context.found.push(finding);
             continue;
         };
+        if let Some(place) = description.places.get(name)
+            && is_elsewhere(context, step, place)
+        {
+            let message = format!("`{name}` is another function once Python has run the file");
+            let label = format!("Python runs the one at {}:{}", place.file, place.line);
+            let help = "give a flow its steps in the body of its class, or of a base class";
+            let finding = Diagnostic::error(Code::FC0028, message, span, label).help(help);
+            context.found.push(finding);
+        }
         let read = decorators(context, Some(name), span, &step.decorators, described);
         flow.steps[id].decorators = read;
     }
@@ -77,6 +89,22 @@ pub(super) fn apply(context: &mut Context<'_>, flow: &mut Flow, description: &De
     });
     flow.described = true;
     flow.configs.clone_from(&description.configs);
+}
+
+/// Whether a step is another function than the one that was read; one that a decorator wraps may be anywhere.
+fn is_elsewhere(context: &Context<'_>, step: &Step, place: &DescribedPlace) -> bool {
+    let name = &step.name.value;
+    let mut users = context.user_decorators.iter();
+    if users.any(|user| user.step.as_ref() == Some(name)) {
+        return false;
+    }
+    let mut modules = context.modules.iter();
+    let module = modules.find(|module| module.source.id == step.span.file);
+    module.is_none_or(|module| {
+        let line = |offset: u32| module.source.line(offset.into());
+        let lines = line(step.span.start)..=line(step.span.end);
+        module.source.path() != place.file || !lines.contains(&place.line)
+    })
 }
 
 /// The place of the mutator that inserted something; that of the step or flow if it cannot be told.

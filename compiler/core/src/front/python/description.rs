@@ -23,8 +23,34 @@ pub struct Description {
     pub steps: IndexMap<String, Vec<DescribedDecorator>>,
     /// Parameters by attribute.
     pub parameters: Vec<DescribedParameter>,
+    /// The class and those of its bases that are not Metaflow's, in Python's order.
+    #[serde(default)]
+    pub classes: Vec<DescribedClass>,
+    /// Where the function of each step is defined, if a file tells.
+    #[serde(default)]
+    pub places: IndexMap<String, DescribedPlace>,
     /// Texts of modules outside of the source tree that hold base classes, by path below the folder they are imported from.
     pub sources: IndexMap<String, String>,
+}
+
+/// A class.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DescribedClass {
+    /// Dotted name inside of its module.
+    pub name: String,
+    /// Path of its module, below the root or as in [`Description::sources`].
+    pub file: String,
+    /// 1-based line inside of it, if it has one.
+    pub line: Option<u32>,
+}
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DescribedPlace {
+    /// Path of its module, likewise.
+    pub file: String,
+    /// 1-based, of its first decorator.
+    pub line: u32,
 }
 
 /// A decorator of Metaflow's.

@@ -10,6 +10,7 @@ use super::decorators::{self, Place};
 use super::described::{self, UserDecorator};
 use super::description::Description;
 use super::docstring::docstring;
+use super::dynamic;
 use super::known;
 use super::literal::{self, NotLiteral};
 use super::members::{self, Member};
@@ -93,7 +94,7 @@ pub struct Reading {
 /// Base classes and constants are looked for in the files that the tree holds, the flow's own being at its root.
 /// Returns what could be understood even if there are errors; `None` if no flow was found, or an error hides all of its steps.
 pub fn lower(tree: &SourceTree, file: FileId, class: Option<&str>) -> (Option<Flow>, Diagnostics) {
-    let library = Library::gather(&mut Held(tree), file);
+    let library = Library::gather(&mut Held(tree), file, std::iter::empty());
     let mut reading = lower_gathered(tree, &library, class, None);
     reading.found.extend(reading.unknown);
     reading.found.sort();
@@ -110,7 +111,9 @@ pub fn read(
     description: Option<&Description>,
     fetch: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Reading {
-    let library = Library::gather(&mut Fetched { tree, fetch }, file);
+    let classes = description.map_or(&[][..], |description| &description.classes);
+    let paths = classes.iter().map(|class| class.file.as_str());
+    let library = Library::gather(&mut Fetched { tree, fetch }, file, paths);
     lower_gathered(tree, &library, class, description)
 }
 
@@ -177,14 +180,33 @@ fn assemble(
 ) -> Option<Flow> {
     // A file that cannot be parsed may have lost its flow with the error; then only the error is shown.
     let before = context.found.clone();
-    let Some(lineage) = classes::choose(context, class) else {
-        if context.modules[0].broken.is_empty() {
-            report_names(context);
-        } else {
+    let lineage = match context.description {
+        Some(description) if !description.classes.is_empty() => {
+            match dynamic::lineage(context, description) {
+                Ok(lineage) => Some(lineage),
+                Err(finding) => {
+                    context.found.push(*finding);
+                    return None;
+                }
+            }
+        }
+        _ => classes::choose(context, class),
+    };
+    let Some(lineage) = lineage else {
+        let doubt = dynamic::doubt(context, None, class.is_some());
+        if !context.modules[0].broken.is_empty() {
             context.found = before;
+        } else if let (Some(doubt), None) = (doubt, context.description) {
+            context.found = before;
+            context.ask(doubt);
+        } else {
+            report_names(context);
         }
         return None;
     };
+    if let Some(doubt) = dynamic::doubt(context, Some(&lineage), class.is_some()) {
+        context.ask(doubt);
+    }
     *chosen = Some(lineage.class.class.name.to_string());
     classes::report_unread(context, &lineage);
     let mut flow = shell(context, &lineage);

@@ -17,6 +17,7 @@ mod depth;
 mod described;
 pub mod description;
 mod docstring;
+mod dynamic;
 mod imports;
 mod known;
 mod literal;

@@ -98,21 +98,36 @@ pub(super) struct Module<'a> {
 }
 
 impl Library {
-    /// Reads the flow's file and those that its classes lead to.
-    pub(super) fn gather(files: &mut dyn Files, flow: FileId) -> Self {
+    /// Reads the flow's file, those at `paths`, and those that their classes lead to.
+    pub(super) fn gather<'p>(
+        files: &mut dyn Files,
+        flow: FileId,
+        paths: impl Iterator<Item = &'p str>,
+    ) -> Self {
         let mut library = Self {
             files: Vec::new(),
             modules: HashMap::new(),
         };
         library.read(files.tree(), flow, None);
         let mut next = 0;
-        while let Some(file) = library.files.get(next) {
-            for path in foreign(file) {
-                library.chase(files, &path, 0);
-            }
-            next += 1;
+        library.follow_all(files, &mut next);
+        for path in paths {
+            let module = path.strip_suffix("/__init__.py");
+            let module = module.or_else(|| path.strip_suffix(".py")).unwrap_or(path);
+            library.load(files, &module.replace('/', "."));
         }
+        library.follow_all(files, &mut next);
         library
+    }
+
+    /// Reads what the files lead to, from that at `next` on.
+    fn follow_all(&mut self, files: &mut dyn Files, next: &mut usize) {
+        while let Some(file) = self.files.get(*next) {
+            for path in foreign(file) {
+                self.chase(files, &path, 0);
+            }
+            *next += 1;
+        }
     }
 
     fn read(&mut self, tree: &SourceTree, file: FileId, package: Option<String>) -> usize {

@@ -1,6 +1,6 @@
 //! What a name in the file stands for, as far as imports and definitions tell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ruff_python_ast::{Expr, Stmt, StmtClassDef};
 use ruff_text_size::{Ranged, TextRange, TextSize};
@@ -30,6 +30,16 @@ pub(super) enum Meaning<'a> {
 }
 
 impl Meaning<'_> {
+    /// Whether both certainly stand for the same.
+    fn is_same(&self, other: &Meaning<'_>) -> bool {
+        match (self, other) {
+            (Self::Metaflow(one), Meaning::Metaflow(two))
+            | (Self::Foreign(one), Meaning::Foreign(two)) => one == two,
+            (Self::Class(one), Meaning::Class(two)) => one.key() == two.key(),
+            _ => false,
+        }
+    }
+
     /// The name under which Metaflow exports it.
     pub(super) fn exported(&self) -> Option<&str> {
         if let Self::Metaflow(path) = self {
@@ -115,6 +125,8 @@ pub(super) struct Names<'a> {
     /// Place of the file in the library.
     pub(super) module: usize,
     bindings: HashMap<&'a str, Meaning<'a>>,
+    /// Names that are bound to several things.
+    pub(super) rebound: HashSet<&'a str>,
     /// Plain values of names that are bound once.
     pub(super) constants: HashMap<&'a str, Constant>,
     /// What dotted paths of other modules of the tree stand for.
@@ -245,6 +257,10 @@ impl<'a> Names<'a> {
 
     /// Binds a name; a later binding replaces the earlier one.
     pub(super) fn bind(&mut self, name: &'a str, meaning: Meaning<'a>) {
+        let known = self.bindings.get(name);
+        if known.is_some_and(|known| !known.is_same(&meaning)) {
+            self.rebound.insert(name);
+        }
         self.bindings.insert(name, meaning);
     }
 }

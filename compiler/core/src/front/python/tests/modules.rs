@@ -154,7 +154,7 @@ class F(FlowSpec):
     for (head, value) in [
         ("N = 2", "N"),
         ("N: int = 1 + 1", "N"),
-        ("if True:\n    N = 2", "N"),
+        ("with x:\n    N = 2", "N"),
         ("M = 1", "M + 1"),
     ] {
         let text = with(head, value);
@@ -169,6 +169,10 @@ class F(FlowSpec):
         "N = 2\ndel N",
         "N = 2\nfrom os import N",
         "if x:\n    N = 2\nelse:\n    N = 3",
+        "from x import *\nif x:\n    N = 2",
+        "try:\n    N = 2\nexcept ValueError:\n    pass",
+        "N = 2\nglobals()['N'] = 3",
+        "N = 2\nexec('N = 3')",
         "N = len(x)",
     ] {
         assert!(with(head, "N").contains("FC0012"), "{head}");
