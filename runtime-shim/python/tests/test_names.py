@@ -203,9 +203,7 @@ SAME += [
 ]
 """
         for package, before in (
-            (own + "\n" + real, ""),
             (real + "\n" + own, ""),
-            ("import metaflow.plugins.datatools.s3.s3\n" + own, ""),
             ("from metaflow.flowspec import FlowSpec\nfrom metaflow import current, S3", real),
             ("from metaflow.decorators import StepDecorator\n" + own, ""),
         ):
