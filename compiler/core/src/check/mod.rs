@@ -6,6 +6,7 @@ mod cycles;
 pub(crate) mod decorators;
 mod gangs;
 pub(crate) mod graph;
+mod lengths;
 mod parameters;
 pub(crate) mod prose;
 mod reachability;
@@ -49,5 +50,6 @@ pub(crate) fn check<'f>(tree: &SourceTree, flow: &'f Flow) -> (CheckInfo<'f>, Di
     diagnostics.extend(gangs::check(tree, &graph));
     diagnostics.extend(decorators::check(tree, flow));
     diagnostics.extend(parameters::check(tree, flow));
+    diagnostics.extend(lengths::check(flow, &graph));
     (CheckInfo { graph, structure }, diagnostics)
 }

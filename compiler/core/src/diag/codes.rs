@@ -65,7 +65,7 @@ codes! {
     FC0101 "reserved step name"
     FC0102 "no start step"
     FC0103 "no end step"
-    FC0104 "invalid step name"
+    FC0104 "an invalid name"
     FC0105 "a step with too many arguments"
     FC0106 "a step without `self`"
     FC0107 "both a join and a split"
