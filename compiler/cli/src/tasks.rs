@@ -1,5 +1,7 @@
 //! The tasks that a name like `Flow/run/step/task` names, and what they left.
 
+use std::borrow::Cow;
+
 use anyhow::bail;
 use flowc_protocol::identity::PARAMETERS_STEP;
 use flowc_task::commit::{self, Place, Record};
@@ -49,6 +51,15 @@ pub(crate) struct Artifact<'a> {
     pub(crate) ty: &'a str,
     /// Of the pickle, bytes.
     pub(crate) size: u64,
+}
+
+/// An artifact's name on one line: what would end the line or be taken for a command of the terminal is escaped.
+pub(crate) fn one_line(name: &str) -> Cow<'_, str> {
+    if name.contains(char::is_control) {
+        Cow::Owned(name.escape_debug().to_string())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// Which artifacts are wanted.

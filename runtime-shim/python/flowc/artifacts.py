@@ -13,7 +13,12 @@ try:
 except ImportError:
     from pickle import Pickler, Unpickler, loads
 
-from .exceptions import ArtifactLoadException, Fault, UnpicklableArtifactException
+from .exceptions import (
+    ArtifactLoadException,
+    ArtifactNameException,
+    Fault,
+    UnpicklableArtifactException,
+)
 from .wire import write_all
 
 INLINE_MAX = 64 << 10
@@ -24,6 +29,9 @@ BUFFER_MIN = 1 << 20
 
 STRIDE = 8 << 20
 """A file longer than this is told of while it grows, each time it has grown by so many bytes."""
+
+NAME_MAX = 255 - len("0_artifact_.json")
+"""Longest name in bytes: Metaflow's metadata has a file `0_artifact_<name>.json` for each artifact."""
 
 EXIT_MACHINE = 71
 """The shim's exit code for a limit of this machine."""
@@ -176,8 +184,37 @@ def dump(value, spool):
         raise
 
 
+def check_name(name):
+    """Refuses a name that cannot be part of a file's name, or be told to others in UTF-8."""
+    if not isinstance(name, str):
+        what = "it is no text but of type %s" % type(name).__name__
+    elif not name:
+        what = "it is empty"
+    elif "/" in name:
+        what = "it holds a slash"
+    elif "\0" in name:
+        what = "it holds a NUL character"
+    else:
+        try:
+            length = len(name.encode())
+        except UnicodeEncodeError:
+            what = "it holds half of a surrogate pair"
+        else:
+            if length <= NAME_MAX:
+                return
+            what = "it has %d bytes, more than %d" % (length, NAME_MAX)
+    shown = ascii(name)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    raise ArtifactNameException(
+        "artifact %s cannot be kept under its name: %s; it becomes the name of a file, so give it another one"
+        % (shown, what)
+    )
+
+
 def frame(name, value, spool):
     """The `artifact` frame of a value."""
+    check_name(name)
     try:
         sink = dump(value, spool)
     except Fault:

@@ -193,6 +193,12 @@ class UnpicklableArtifactException(MetaflowException):
     headline = "Cannot pickle artifact"
 
 
+class ArtifactNameException(UnpicklableArtifactException):
+    """An artifact cannot be stored under its name."""
+
+    headline = "Invalid artifact name"
+
+
 class ArtifactLoadException(MetaflowException):
     """An artifact is in the store but this interpreter cannot make an object of it."""
 

@@ -53,9 +53,9 @@ def persist(flow, task, wire, outcome):
     if outcome.ok and count is None:
         count = flow.__dict__.get("_gang_size")
     chosen = flow.__dict__.get("_chosen")
-    names = [name for name in own_artifacts(flow) if name not in INTERNAL_LAST]
-    flow._cached_input.clear()
     try:
+        names = [name for name in own_artifacts(flow) if name not in INTERNAL_LAST]
+        flow._cached_input.clear()
         if "_foreach_stack" in store.computed and "_foreach_stack" not in flow.__dict__:
             names.append("_foreach_stack")
             getattr(flow, "_foreach_stack")
@@ -65,7 +65,7 @@ def persist(flow, task, wire, outcome):
     except Fault as fault:
         outcome.fault = outcome.fault or fault
     except Exception as error:
-        # An input of ours could not be loaded.
+        # An input of ours could not be loaded, or a name is no text so that names cannot be sorted.
         outcome.error = outcome.error or error
     if outcome.error is not None or outcome.fault is not None:
         outcome.ok = False

@@ -1,5 +1,6 @@
 """Failures of user code, and what is told of them."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -8,6 +9,10 @@ import unittest
 
 from driver import HARNESS, Driver
 from flows import one_step
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(HARNESS)))
+
+from flowc import artifacts  # noqa: E402
 
 
 class Failures(unittest.TestCase):
@@ -178,6 +183,42 @@ class Failures(unittest.TestCase):
         self.assertNotIn("model", task.objects)
         self.assertIs(task["_task_ok"], False)
         self.assertIs(task["_success"], False)
+
+    def test_artifacts_whose_names_cannot_be_kept(self):
+        for name, why in [
+            ("a/b", "it holds a slash"),
+            ("../x", "it holds a slash"),
+            ("a\0b", "it holds a NUL character"),
+            ("a\udc80b", "it holds half of a surrogate pair"),
+            ("", "it is empty"),
+            ("n" * 240, "it has 240 bytes, more than 239"),
+            ("\xfc" * 120, "it has 240 bytes, more than 239"),
+            (7, "it is no text but of type int"),
+        ]:
+            with self.subTest(name):
+                with self.assertRaises(artifacts.ArtifactNameException) as raised:
+                    artifacts.check_name(name)
+                self.assertIn(why, str(raised.exception))
+                str(raised.exception).encode("ascii")
+        for name in ["x", "a\nb", "..", " ", "a\\b", "n" * 239, "\xfc" * 119]:
+            artifacts.check_name(name)
+        task = self.start(
+            """
+            self.aa = 1
+            setattr(self, "a/b", 7)
+            self.__dict__["\\udc80"] = 8
+            setattr(self, "..", 9)
+            self.zz = 2
+            """
+        )
+        self.assertFalse(task.finish["ok"])
+        self.assertIn("artifact 'a/b' cannot be kept", task.finish["exception"]["line"])
+        self.assertIsNone(task.finish["exception"]["traceback"])
+        self.assertEqual((task["aa"], task["zz"], task[".."]), (1, 2, 9))
+        self.assertNotIn("a/b", task.objects)
+        odd = self.start("self.__dict__[7] = 1\nself.aa = 1")
+        self.assertFalse(odd.finish["ok"])
+        self.assertIs(odd["_task_ok"], False)
 
     def test_storing_self_is_explained(self):
         task = self.start("self.me = [self]")

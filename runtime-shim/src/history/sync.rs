@@ -38,6 +38,8 @@ pub struct Synced {
     pub tasks: usize,
     /// Those of which something new was entered.
     pub entered: usize,
+    /// Artifacts that were left out because no file can have their name.
+    pub hidden: usize,
 }
 
 /// Why a run could not be count.
@@ -142,6 +144,7 @@ pub async fn enter(
             }
         }
     }
+    count.hidden = tree.hidden();
     Ok(Some(count))
 }
 

@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,7 @@ pub struct MetadataTree {
     facts: RunFacts,
     folder: PathBuf,
     steps: Mutex<HashSet<String>>,
+    hidden: AtomicUsize,
 }
 
 /// The pseudo task that holds the run's parameters.
@@ -82,7 +84,23 @@ impl MetadataTree {
             facts,
             folder,
             steps: Mutex::default(),
+            hidden: AtomicUsize::new(0),
         })
+    }
+
+    /// A run whose folder was removed is not made again: it would be a run without most of its tasks.
+    fn look(&self) -> io::Result<()> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        let message = format!("{} was removed", self.folder.display());
+        Err(io::Error::new(io::ErrorKind::NotFound, message))
+    }
+
+    /// How many artifacts were left out because of a name that no file can have. Tasks of flowc refuse such names; those
+    /// of older ones did not.
+    pub fn hidden(&self) -> usize {
+        self.hidden.load(Ordering::Relaxed)
     }
 
     /// Records that an attempt starts: from now on the client sees the task.
@@ -92,6 +110,7 @@ impl MetadataTree {
 
     /// As [`MetadataTree::started`], for an attempt that started at another time. The same time gives the same files.
     pub fn started_at(&self, attempt: Attempt<'_>, at_ms: u64) -> io::Result<()> {
+        self.look()?;
         self.enter_step(attempt.step, at_ms)?;
         let task = self.folder.join(attempt.step).join(attempt.task);
         let folder = task.join(FOLDER);
@@ -223,6 +242,7 @@ impl MetadataTree {
     ///
     /// As in Metaflow little is told of it: the client finds the rest, and the logs, at the task it is a copy of.
     pub fn copied(&self, attempt: Attempt<'_>, record: &Value) -> io::Result<()> {
+        self.look()?;
         let at_ms = now_ms();
         self.enter_step(attempt.step, at_ms)?;
         let task = self.folder.join(attempt.step).join(attempt.task);
@@ -393,8 +413,13 @@ impl MetadataTree {
                 system_tags: &self.facts.system_tags,
                 ts_epoch: at_ms,
             };
-            let file = format!("{}_artifact_{name}.json", attempt.number);
-            write_new(folder, &file, &artifact)?;
+            match artifact_file(attempt.number, name) {
+                Some(file) => write_new(folder, &file, &artifact)?,
+                // The others stay visible.
+                None => {
+                    self.hidden.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         }
         Ok(())
     }
@@ -418,6 +443,16 @@ pub fn foreach_path(manifest: &Manifest, step: &str, index: &IndexPath) -> Strin
     }
     path
 }
+
+/// Name of the file of an artifact, if a file can have it. Metaflow's client chokes on an empty one.
+fn artifact_file(attempt: u32, name: &str) -> Option<String> {
+    let file = format!("{attempt}_artifact_{name}.json");
+    let fits = !name.is_empty() && !name.contains(['/', '\0']) && file.len() <= FILE_MAX;
+    fits.then_some(file)
+}
+
+/// Longest name of a file, in bytes (`NAME_MAX` of Linux's limits.h).
+const FILE_MAX: usize = 255;
 
 /// Name of the file of a field.
 fn field_file(name: &str, at_ms: u64) -> String {

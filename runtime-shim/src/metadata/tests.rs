@@ -116,6 +116,30 @@ fn artifacts_of_an_attempt_come_before_its_end() {
 }
 
 #[test]
+fn one_name_that_no_file_can_have_hides_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    let tree = MetadataTree::enter(root.path(), facts(root.path())).unwrap();
+    let long = "n".repeat(240);
+    let odd = ["a/b", "../x", "a\0b", "", &long];
+    let fine = ["aa", "..", "a\nb", "zz", &long[1..]];
+    let names = odd.iter().chain(&fine);
+    let objects: serde_json::Map<_, _> = names
+        .map(|name| ((*name).to_owned(), json!("ab12")))
+        .collect();
+    tree.ended(ATTEMPT, &json!({"objects": objects}), true)
+        .unwrap();
+    let folder = root.path().join("F/17/train/t-3/_meta");
+    for name in fine {
+        assert!(
+            folder.join(format!("0_artifact_{name}.json")).exists(),
+            "{name}"
+        );
+    }
+    assert!(fields(&folder).contains(&"attempt-done".to_owned()));
+    assert_eq!(tree.hidden(), odd.len());
+}
+
+#[test]
 fn an_adopted_task_is_entered_by_its_end() {
     let root = tempfile::tempdir().unwrap();
     let tree = MetadataTree::enter(root.path(), facts(root.path())).unwrap();

@@ -132,7 +132,13 @@ fn write(tree: &MetadataTree, manifest: &Manifest, entries: &Receiver<Entry>) ->
         };
         result = result.and(written);
     }
-    result
+    match tree.hidden() {
+        0 => result,
+        hidden => result.and(Err(io::Error::new(
+            io::ErrorKind::InvalidFilename,
+            format!("{hidden} artifacts have names that no file can have"),
+        ))),
+    }
 }
 
 /// The observer of all tasks of a run.

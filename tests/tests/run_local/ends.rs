@@ -146,6 +146,28 @@ fn an_artifact_that_does_not_pickle_is_named() {
 }
 
 #[test]
+fn an_artifact_whose_name_cannot_be_kept_is_named_and_hides_no_other() {
+    let body = "self.aa = 1\nsetattr(self, 'a/b', 7)\nsetattr(self, 'line\\nfeed', 8)\nself.zz = 2";
+    let world = World::foreach("", 1, body, "pass");
+    let output = world.run(&[]);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(
+        output
+            .stderr
+            .contains("artifact 'a/b' cannot be kept under its name: it holds a slash"),
+        "{}",
+        output.stderr
+    );
+    let meta = world.latest().join("body/t-0/_meta");
+    for name in ["aa", "line\nfeed", "zz"] {
+        assert!(
+            meta.join(format!("0_artifact_{name}.json")).exists(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_task_killed_by_a_signal_says_which() {
     let world = World::foreach("", 1, "import os\nos.kill(os.getpid(), 9)", "pass");
     let output = world.run(&[]);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::place::{Origin, StoreArgs};
-use crate::tasks::{self, Left, Which};
+use crate::tasks::{self, Left, Which, one_line};
 use crate::{Outcome, operate, output};
 
 /// Arguments of `flowc artifacts`.
@@ -71,7 +71,7 @@ fn table(all: &[Left], which: &Which) -> String {
         text.push_str(&heading(left));
         let artifacts = left.artifacts(which);
         let width = |of: &dyn Fn(&tasks::Artifact<'_>) -> usize| artifacts.iter().map(of).max();
-        let names = width(&|artifact| artifact.name.chars().count()).unwrap_or_default();
+        let names = width(&|artifact| one_line(artifact.name).chars().count()).unwrap_or_default();
         let types = width(&|artifact| artifact.ty.chars().count()).unwrap_or_default();
         for artifact in &artifacts {
             let size = tasks::size(artifact.size);
@@ -79,7 +79,9 @@ fn table(all: &[Left], which: &Which) -> String {
             let _ = writeln!(
                 text,
                 "  {:names$}  {:types$}  {size:>8}  {}",
-                artifact.name, artifact.ty, artifact.key
+                one_line(artifact.name),
+                artifact.ty,
+                artifact.key
             );
         }
     }

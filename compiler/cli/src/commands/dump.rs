@@ -9,7 +9,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 
 use crate::place::{Origin, StoreArgs};
-use crate::tasks::{self, Left, Which};
+use crate::tasks::{self, Left, Which, one_line};
 use crate::values::{self, Reader, Wanted};
 use crate::{Outcome, operate, output};
 
@@ -121,7 +121,7 @@ impl<'a, A: Iterator<Item = (&'a Wanted, values::Answer)>> Shown<'a, A> {
                 None => format!("<{}, {size}: larger than --max-value-size>", artifact.ty),
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {} = {value}", artifact.name);
+            let _ = writeln!(text, "  {} = {value}", one_line(artifact.name));
         }
         text
     }

@@ -94,12 +94,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 fn counted(synced: Synced) -> String {
-    let Synced { tasks, entered } = synced;
+    let Synced {
+        tasks,
+        entered,
+        hidden,
+    } = synced;
     let plural = if tasks == 1 { "" } else { "s" };
-    match entered {
-        0 => format!("{tasks} task{plural}, nothing new"),
-        _ => format!("{tasks} task{plural}, {entered} new or changed"),
-    }
+    let new = match entered {
+        0 => "nothing new".to_owned(),
+        _ => format!("{entered} new or changed"),
+    };
+    let without = match hidden {
+        0 => String::new(),
+        _ => format!(", without {hidden} artifacts whose names no file can have"),
+    };
+    format!("{tasks} task{plural}, {new}{without}")
 }
 
 fn why_not(record: &history::RunRecord) -> &'static str {
