@@ -61,7 +61,8 @@ pub(crate) async fn run(
         ),
         hidden: Hidden::default(),
     };
-    match attempt.run(launcher, observer, stop).await {
+    // Boxed: it is large, and all that awaits it would be as large.
+    match Box::pin(attempt.run(launcher, observer, stop)).await {
         Ok(ended) => ended,
         Err(error) => (TaskReport::from(&error), None),
     }
@@ -89,7 +90,7 @@ impl Attempt<'_> {
         // On a local store this look costs nothing and may save an interpreter; on a bucket it would be a request more
         // for every task that runs, and is done only if the first attempt is taken.
         if self.store.local_root().is_some()
-            && let Some(winner) = commit::find(self.store, &self.place).await?
+            && let Some(winner) = commit::find_or_set_aside(self.store, &self.place).await?
         {
             return self.adopt(winner).await;
         }

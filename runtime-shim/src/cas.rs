@@ -14,6 +14,7 @@ use futures::StreamExt;
 use tokio::task::JoinHandle;
 
 use crate::codec;
+use crate::damage;
 use crate::digest::{Growing, Running, digest_file};
 use crate::store::{Content, Encoding, Put, Store, StoreError};
 
@@ -98,24 +99,80 @@ impl Blobs {
     }
 
     /// Reads and verifies a blob of `size` uncompressed bytes; `spool` is a folder for its file.
+    /// What is not as it should be is read once more: it may have been damaged on its way only.
     pub async fn load(&self, key: &str, size: u64, spool: &Path) -> Result<Loaded, StoreError> {
         let object = blob_key(&self.flow, key);
+        match self.load_once(&object, key, size, spool).await {
+            Err(StoreError::Corrupt { .. }) => self.load_once(&object, key, size, spool).await,
+            other => other,
+        }
+    }
+
+    /// Sets a blob aside that [`Blobs::load`] found damaged, and says so; other errors are passed on.
+    pub(crate) async fn set_aside(
+        &self,
+        key: &str,
+        size: u64,
+        spool: &Path,
+        found: StoreError,
+    ) -> StoreError {
+        let StoreError::Corrupt { detail, .. } = found else {
+            return found;
+        };
+        let object = blob_key(&self.flow, key);
+        let moved = damage::move_aside(&self.store, &object).await;
+        if let Ok(aside) = &moved
+            && let Ok(()) = self.load_whole(aside, key, size, spool).await
+        {
+            return damage::give_back(&self.store, &object, aside).await;
+        }
+        damage::tell(&self.store, &object, &detail, &moved)
+    }
+
+    /// Whether a blob is there, whatever it holds.
+    pub(crate) async fn has(&self, key: &str) -> Result<bool, StoreError> {
+        self.store.exists(&blob_key(&self.flow, key)).await
+    }
+
+    /// As [`Blobs::load_once`], once it is verified.
+    async fn load_whole(
+        &self,
+        object: &str,
+        key: &str,
+        size: u64,
+        spool: &Path,
+    ) -> Result<(), StoreError> {
+        match self.load_once(object, key, size, spool).await? {
+            Loaded::Inline(_) | Loaded::File(_) => Ok(()),
+            Loaded::Unverified(path, verdict) => verdict
+                .await
+                .unwrap_or_else(|error| Err(spool_error(&path, &io::Error::other(error)))),
+        }
+    }
+
+    async fn load_once(
+        &self,
+        object: &str,
+        key: &str,
+        size: u64,
+        spool: &Path,
+    ) -> Result<Loaded, StoreError> {
         let missing = || StoreError::Missing {
-            object: self.store.locate(&object),
+            object: self.store.locate(object),
         };
         if size <= INLINE_MAX {
-            let bytes = self.store.get(&object).await?.ok_or_else(missing)?;
-            return self.verify_inline(&object, key, &bytes).map(Loaded::Inline);
+            let bytes = self.store.get(object).await?.ok_or_else(missing)?;
+            return self.verify_inline(object, key, &bytes).map(Loaded::Inline);
         }
         let target = spool.join(format!("load-{}", uuid::Uuid::new_v4().simple()));
-        match self.store.read(&object).await?.ok_or_else(missing)? {
+        match self.store.read(object).await?.ok_or_else(missing)? {
             Content::File(mut file, path) => {
                 let unreadable = |error: io::Error| spool_error(&path, &error);
                 if size >= UNVERIFIED_MIN && !is_packed(&mut file).map_err(unreadable)? {
-                    let verdict = self.verify_raw(&object, key, file, &path);
+                    let verdict = self.verify_raw(object, key, file, &path);
                     return Ok(Loaded::Unverified(path, verdict));
                 }
-                self.verify_file(&object, key, size, file, path, target)
+                self.verify_file(object, key, size, file, path, target)
                     .await
             }
             Content::Stream(mut pieces) => {
@@ -146,7 +203,7 @@ impl Blobs {
                 }
                 file.seek(SeekFrom::Start(0)).map_err(spooled)?;
                 let loaded = self
-                    .verify_file(&object, key, size, file, packed.clone(), target)
+                    .verify_file(object, key, size, file, packed.clone(), target)
                     .await?;
                 if !matches!(&loaded, Loaded::File(path) if *path == packed) {
                     discard(&packed);
@@ -216,6 +273,10 @@ impl Blobs {
                             discard(&target);
                             return Err(spool_error(&target, &failed));
                         }
+                        // The system says by a number that it could not read; a decoder has none.
+                        if error.raw_os_error().is_some() {
+                            return Err(unreadable(error));
+                        }
                         trouble = Some(error.to_string());
                     }
                 }
@@ -230,9 +291,11 @@ impl Blobs {
                 format!("its bytes have the digest {found}")
             })))
         };
-        let found = tokio::task::spawn_blocking(work)
-            .await
-            .unwrap_or_else(|error| Ok(Found::Bad(error.to_string())))?;
+        let joined = tokio::task::spawn_blocking(work).await;
+        let found = joined.unwrap_or_else(|error| {
+            let object = self.store.locate(object);
+            Err(StoreError::from_io(object, &io::Error::other(error)))
+        })?;
         match found {
             Found::Good(path) => Ok(Loaded::File(path)),
             Found::Bad(detail) => Err(self.corrupt(object, &detail)),

@@ -19,7 +19,7 @@ use crate::outputs::{self, Outputs};
 use crate::service::{Service, Unverified};
 use crate::session::{Parameters, Session};
 use crate::signals::Stop;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::task::TaskReport;
 
 /// From this many parents on, a join's harness asks for the artifacts of each.
@@ -99,18 +99,7 @@ impl Claim<'_> {
         {
             triggers = commit.triggers;
         }
-        let spool_root = store.spool_root(&request.work);
-        let on_spool = |error: std::io::Error| {
-            TaskError::new(
-                Exit::Machine,
-                format!("no spool can be made in {}: {error}", spool_root.display()),
-            )
-        };
-        std::fs::create_dir_all(&spool_root).map_err(on_spool)?;
-        let spool = tempfile::Builder::new()
-            .prefix("spool-")
-            .tempdir_in(&spool_root)
-            .map_err(on_spool)?;
+        let spool = store.spool(&request.work)?;
         let door = session.open_door(spool.path());
         let door = door.as_ref().map(|path| path.to_string_lossy());
         let file = request.code.join(&manifest.file);
@@ -204,6 +193,7 @@ impl Claim<'_> {
             );
             return Err(TaskError::new(Exit::Configuration, message));
         }
+        self.look().await?;
         if let Some(count) = count {
             let children = commit::to_json(&Split::new(&request.index, count));
             store.put(&place.split(), vec![children]).await?;
@@ -246,6 +236,18 @@ impl Claim<'_> {
             traceback: None,
         };
         Ok((report, Some(result.data)))
+    }
+
+    /// Looks whether the mark of this attempt is still there: user code may have removed the folder that it is in, and then
+    /// a commit would stand where nothing else is. In a bucket that would be a request more for each task.
+    async fn look(&self) -> Result<(), StoreError> {
+        let Attempt { store, place, .. } = self.attempt;
+        let mark = place.of_attempt(self.number, "attempt.json");
+        if store.local_root().is_none() || store.exists(&mark).await? {
+            return Ok(());
+        }
+        let root = store.locate(&place.prefix);
+        Err(StoreError::Removed { root })
     }
 
     /// Commits the result.

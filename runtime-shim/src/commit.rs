@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::damage;
 use crate::store::{Put, Store, StoreError};
 
 /// Metaflow's readers look at attempts 0 to 5.
@@ -165,6 +166,23 @@ pub async fn find(store: &Store, place: &Place) -> Result<Option<Commit>, StoreE
     read_json(store, &place.commit()).await
 }
 
+/// As [`find`], for whoever goes on from the result: a commit that is proven to be damaged is set aside, so that the task
+/// counts as one without a result. The error says so.
+pub async fn find_or_set_aside(store: &Store, place: &Place) -> Result<Option<Commit>, StoreError> {
+    let key = place.commit();
+    let detail = match find(store, place).await {
+        Err(StoreError::Corrupt { detail, .. }) => detail,
+        other => return other,
+    };
+    let moved = damage::move_aside(store, &key).await;
+    if let Ok(aside) = &moved
+        && let Ok(Some(_)) = read_json_once::<Commit>(store, aside).await
+    {
+        return Err(damage::give_back(store, &key, aside).await);
+    }
+    Err(damage::tell(store, &key, &detail, &moved))
+}
+
 /// Takes the first free attempt of `0..=last`, unless what is found there makes that needless.
 pub async fn claim(
     store: &Store,
@@ -183,19 +201,21 @@ pub async fn claim(
         if store.put_new(&key, to_json(&mark)).await? == Put::Created {
             return Ok(Start::Claimed { attempt, claim });
         }
-        let theirs: Option<Value> = read_json(store, &key).await?;
+        // Whatever it holds: it is there, so that the attempt is taken.
+        let theirs: Option<Value> = read_json_if_whole(store, &key).await?;
         let is_ours = theirs.is_some_and(|mark| mark["claim"] == claim.as_str());
         if is_ours {
             // The write was done and its answer lost.
             return Ok(Start::Claimed { attempt, claim });
         }
         if attempt == 0
-            && let Some(commit) = find(store, place).await?
+            && let Some(commit) = find_or_set_aside(store, place).await?
         {
             return Ok(Start::Committed(Box::new(commit)));
         }
+        // Without its record an attempt counts as one that was lost.
         let record: Option<Record> =
-            read_json(store, &place.of_attempt(attempt, "data.json")).await?;
+            read_json_if_whole(store, &place.of_attempt(attempt, "data.json")).await?;
         let Some(record) = record else { continue };
         match &record.ours {
             Some(outcome) if outcome.ok => {
@@ -296,7 +316,29 @@ pub(crate) fn to_json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
+/// Reads an object of ours. What cannot be parsed is read once more: it may have been damaged on its way only.
 pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
+    store: &Store,
+    key: &str,
+) -> Result<Option<T>, StoreError> {
+    match read_json_once(store, key).await {
+        Err(StoreError::Corrupt { .. }) => read_json_once(store, key).await,
+        other => other,
+    }
+}
+
+/// As [`read_json`], for what only explains: a damaged object tells nothing.
+pub(crate) async fn read_json_if_whole<T: serde::de::DeserializeOwned>(
+    store: &Store,
+    key: &str,
+) -> Result<Option<T>, StoreError> {
+    match read_json(store, key).await {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        other => other,
+    }
+}
+
+async fn read_json_once<T: serde::de::DeserializeOwned>(
     store: &Store,
     key: &str,
 ) -> Result<Option<T>, StoreError> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use flowc_protocol::environment;
 use flowc_protocol::exit::Exit;
 use flowc_task::error::TaskError;
+use flowc_task::held::HeldFolder;
 use flowc_task::history::sync::Syncer;
 use flowc_task::history::{self, Plans, RunRecord, sync};
 use flowc_task::hooks::{self, Call, Caller, Ending};
@@ -45,7 +46,7 @@ pub(crate) fn run() -> Exit {
     }
 }
 
-async fn call_all(scratch: &mut Option<tempfile::TempDir>, stop: Stop) -> Result<(), TaskError> {
+async fn call_all(scratch: &mut Option<HeldFolder>, stop: Stop) -> Result<(), TaskError> {
     let setup = Setup::read(scratch).await?;
     let Setup {
         store,

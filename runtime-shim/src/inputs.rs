@@ -222,7 +222,7 @@ impl Reader<'_> {
         };
         let flow = &self.manifest.flow;
         let place = Place::new(flow, self.run, self.step, &before.to_string());
-        let found = commit::find(self.store, &place).await?;
+        let found = commit::find_or_set_aside(self.store, &place).await?;
         let Some(mut commit) = found else {
             return Err(self.missing(self.step, &before, &place));
         };
@@ -237,7 +237,7 @@ impl Reader<'_> {
 
     async fn find(&self, step: &str, index: &IndexPath) -> Result<Option<Commit>, StoreError> {
         let place = Place::new(&self.manifest.flow, self.run, step, &index.task_id());
-        commit::find(self.store, &place).await
+        commit::find_or_set_aside(self.store, &place).await
     }
 
     async fn commit(&self, step: &str, index: &IndexPath) -> Result<Commit, TaskError> {

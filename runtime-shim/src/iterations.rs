@@ -33,7 +33,7 @@ async fn go_on(
     stop: Stop,
 ) -> Result<TaskReport, TaskError> {
     let pointer = place(request, None);
-    if let Some(last) = commit::find(store, &pointer).await? {
+    if let Some(last) = commit::find_or_set_aside(store, &pointer).await? {
         return Ok(adopted(None, last).0);
     }
     let committed = last_committed(store, request).await?;
@@ -93,7 +93,8 @@ async fn last_committed(
     store: &Store,
     request: &TaskRequest,
 ) -> Result<Option<(u32, Commit)>, StoreError> {
-    let find = async |iteration| commit::find(store, &place(request, Some(iteration))).await;
+    let find =
+        async |iteration| commit::find_or_set_aside(store, &place(request, Some(iteration))).await;
     let Some(first) = find(0).await? else {
         return Ok(None);
     };

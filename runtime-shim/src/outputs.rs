@@ -14,6 +14,7 @@ use crate::cas::{Blobs, blocking};
 use crate::commit::Info;
 use crate::digest::Growing;
 use crate::error::TaskError;
+use crate::store::StoreError;
 
 /// Small blobs that are put at a time.
 const CONCURRENT: usize = 32;
@@ -159,7 +160,7 @@ impl<'a> Outputs<'a> {
     pub(crate) async fn save(&mut self) -> Result<(), TaskError> {
         self.waiting_size = 0;
         let waiting = std::mem::take(&mut self.waiting);
-        put_all(self.blobs, waiting.into_iter().collect()).await
+        Ok(put_all(self.blobs, waiting.into_iter().collect()).await?)
     }
 
     fn enter(&mut self, name: String, key: String, ty: String, size: u64) {
@@ -177,7 +178,7 @@ impl<'a> Outputs<'a> {
 pub(crate) async fn put_all(
     blobs: &Blobs,
     pickles: Vec<(String, Vec<u8>)>,
-) -> Result<(), TaskError> {
+) -> Result<(), StoreError> {
     // Made before they are streamed: a closure that borrows would keep this future on one thread.
     let put = async |key: String, pickle: Vec<u8>| blobs.put(&key, &pickle).await;
     let pending: Vec<_> = pickles

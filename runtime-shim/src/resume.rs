@@ -3,13 +3,61 @@
 //! Artifacts are named by their content and belong to the flow, so that a copy of a task holds the same keys and no bytes
 //! move. Logs are not copied: [`Commit::origin`] says where they are.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId};
+use flowc_protocol::known::Known;
+use flowc_protocol::manifest::Manifest;
 use flowc_protocol::split::Split;
 use flowc_protocol::trigger::Started;
 
+use crate::cas::Blobs;
 use crate::commit::{self, Commit, Place, Start};
 use crate::iterations;
+use crate::outputs;
 use crate::store::{Store, StoreError};
+
+/// What results refer to: the blobs of their artifacts.
+pub struct Contents {
+    blobs: Blobs,
+    known: Known,
+    /// Those that are there; results share most of them.
+    there: Mutex<HashSet<String>>,
+}
+
+impl Contents {
+    /// Of the results of a flow.
+    pub fn new(store: &Store, manifest: &Manifest) -> Self {
+        Self {
+            blobs: Blobs::new(store, &manifest.flow),
+            known: Known::of(manifest),
+            there: Mutex::default(),
+        }
+    }
+
+    /// The first artifact of a result that is not in the store any more, because its blob was damaged and set aside or
+    /// because somebody removed it. What every run of the flow puts there is put there again.
+    pub async fn missing(&self, result: &Commit) -> Result<Option<String>, StoreError> {
+        for (name, key) in &result.data.objects {
+            if self.lock().contains(key) {
+                continue;
+            }
+            if !self.blobs.has(key).await? {
+                if !self.known.contains(key) {
+                    return Ok(Some(name.clone()));
+                }
+                outputs::put_all(&self.blobs, self.known.to_vec()).await?;
+            }
+            self.lock().insert(key.clone());
+        }
+        Ok(None)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Which run's tasks are taken over into which.
 #[derive(Clone, Debug)]
@@ -25,10 +73,11 @@ pub struct Copier {
 }
 
 impl Copier {
-    /// The result of a task of the origin, if it has one.
+    /// The result of a task of the origin, if it has one. One that is proven to be damaged is set aside, and then
+    /// [`StoreError::Corrupt`] says so.
     pub async fn find(&self, step: &str, task: &str) -> Result<Option<Commit>, StoreError> {
         let place = Place::new(&self.flow, &self.origin, step, task);
-        commit::find(&self.store, &place).await
+        commit::find_or_set_aside(&self.store, &place).await
     }
 
     /// The parameters and constants with which the origin began, if they are committed.
@@ -57,9 +106,8 @@ impl Copier {
             Start::Claimed { claim, .. } => copy.claim = claim,
             Start::Committed(winner) => return Ok(*winner),
             Start::Unfinished(_) | Start::Exhausted { .. } => {
-                return Err(StoreError::Corrupt {
+                return Err(StoreError::Conflict {
                     object: self.store.locate(&place.prefix),
-                    detail: "somebody else writes to a run that has not begun".to_owned(),
                 });
             }
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flowc_protocol::conversation::Input;
+use flowc_protocol::conversation::{Input, Object};
 use flowc_protocol::exit::Exit;
 use serde_json::json;
 
@@ -31,7 +31,16 @@ pub(crate) struct Service<'a> {
 #[derive(Default)]
 pub(crate) struct Unverified {
     count: usize,
-    pending: BTreeMap<usize, (String, Verdict)>,
+    pending: BTreeMap<usize, Pending>,
+}
+
+struct Pending {
+    /// The artifact.
+    name: String,
+    /// Its blob, if that is of the task's own flow.
+    key: Option<String>,
+    size: u64,
+    verdict: Verdict,
 }
 
 impl Service<'_> {
@@ -50,9 +59,45 @@ impl Service<'_> {
                     format!("the harness asks for `{name}`, which input {input} does not have"),
                 )
             })?;
-        let loaded = self.blobs.load(&object.key, object.size, self.spool).await;
-        let size = object.size;
-        self.unverified.hand_over(name, size, loaded)
+        let Object { key, size, .. } = object;
+        let loaded = match self.blobs.load(key, *size, self.spool).await {
+            Ok(loaded) => Ok(loaded),
+            Err(error) => Err(self.blobs.set_aside(key, *size, self.spool, error).await),
+        };
+        let own = Some(key.as_str());
+        self.unverified.hand_over(name, own, *size, loaded)
+    }
+
+    /// Answers whether what was handed over was what the artifact is.
+    pub(crate) async fn check(&mut self, number: usize) -> Result<(), TaskError> {
+        let Some(pending) = self.unverified.pending.remove(&number) else {
+            return Ok(());
+        };
+        let Pending {
+            name,
+            key,
+            size,
+            verdict,
+        } = pending;
+        let checked = verdict.await.unwrap_or_else(|error| {
+            Err(StoreError::from_io(name.clone(), &io::Error::other(error)))
+        });
+        match (checked, key) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), None) => Err(unreadable(&name, error)),
+            (Err(error), Some(key)) => {
+                let told = self.blobs.set_aside(&key, size, self.spool, error).await;
+                Err(unreadable(&name, told))
+            }
+        }
+    }
+
+    /// No result is kept of a task that was given something else than what was stored, even if it never asked.
+    pub(crate) async fn check_all(&mut self) -> Result<(), TaskError> {
+        while let Some((number, _)) = self.unverified.pending.first_key_value() {
+            self.check(*number).await?;
+        }
+        Ok(())
     }
 
     /// What the end task of a run that started this one left: the artifacts it has, or one of them.
@@ -69,9 +114,10 @@ impl Service<'_> {
             let message = format!("the harness asks for `{name}`, which is not there");
             return Err(TaskError::new(Exit::Configuration, message));
         };
+        // Another run's blobs are for that run to mend.
         let loaded = task.blobs.load(&object.key, object.size, self.spool).await;
         let size = object.size;
-        self.unverified.hand_over(name, size, loaded)
+        self.unverified.hand_over(name, None, size, loaded)
     }
 }
 
@@ -80,6 +126,7 @@ impl Unverified {
     fn hand_over(
         &mut self,
         name: &str,
+        key: Option<&str>,
         size: u64,
         loaded: Result<Loaded, StoreError>,
     ) -> Result<serde_json::Value, TaskError> {
@@ -87,38 +134,19 @@ impl Unverified {
             Ok(Loaded::Inline(bytes)) => Ok(json!({"op": "ok", "data": STANDARD.encode(bytes)})),
             Ok(Loaded::File(path)) => Ok(json!({"op": "ok", "path": path, "size": size})),
             Ok(Loaded::Unverified(path, verdict)) => {
-                let number = self.add(name, verdict);
+                self.count += 1;
+                let number = self.count;
+                let pending = Pending {
+                    name: name.to_owned(),
+                    key: key.map(str::to_owned),
+                    size,
+                    verdict,
+                };
+                self.pending.insert(number, pending);
                 Ok(json!({"op": "ok", "path": path, "size": size, "check": number}))
             }
             Err(error) => Err(unreadable(name, error)),
         }
-    }
-
-    fn add(&mut self, name: &str, verdict: Verdict) -> usize {
-        self.count += 1;
-        self.pending.insert(self.count, (name.to_owned(), verdict));
-        self.count
-    }
-
-    /// Waits for the verdict on one load; one that was heard before was good.
-    pub(crate) async fn check(&mut self, number: usize) -> Result<(), TaskError> {
-        let Some((name, verdict)) = self.pending.remove(&number) else {
-            return Ok(());
-        };
-        verdict
-            .await
-            .unwrap_or_else(|error| {
-                Err(StoreError::from_io(name.clone(), &io::Error::other(error)))
-            })
-            .map_err(|error| unreadable(&name, error))
-    }
-
-    /// No result is kept of a task that was given something else than what was stored, even if it never asked.
-    pub(crate) async fn check_all(&mut self) -> Result<(), TaskError> {
-        while let Some((number, _)) = self.pending.first_key_value() {
-            self.check(*number).await?;
-        }
-        Ok(())
     }
 }
 

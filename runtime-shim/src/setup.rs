@@ -8,6 +8,7 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::run_id;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::error::TaskError;
+use flowc_task::held::HeldFolder;
 use flowc_task::launch::{Interpreter, Streams};
 use flowc_task::store::Store;
 use flowc_task::{harness, package};
@@ -29,7 +30,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// Fetches the code. `scratch` keeps a temporary work folder until everything has ended.
-    pub(crate) async fn read(scratch: &mut Option<tempfile::TempDir>) -> Result<Self, TaskError> {
+    pub(crate) async fn read(scratch: &mut Option<HeldFolder>) -> Result<Self, TaskError> {
         if let Some(protocol) = text(environment::PROTOCOL)? {
             let number = protocol.parse().map_err(|_| {
                 configuration(format!("{}={protocol} is no number", environment::PROTOCOL))
@@ -48,16 +49,13 @@ impl Setup {
             Some(work) => work,
             None => scratch
                 .insert(
-                    tempfile::Builder::new()
-                        .prefix("flowc-")
-                        .tempdir()
-                        .map_err(|error| {
-                            let message = format!(
-                                "no work folder can be made: {error}; mount one and set {}",
-                                environment::WORK
-                            );
-                            TaskError::new(Exit::Machine, message)
-                        })?,
+                    HeldFolder::make(&std::env::temp_dir(), "flowc-").map_err(|error| {
+                        let message = format!(
+                            "no work folder can be made: {error}; mount one and set {}",
+                            environment::WORK
+                        );
+                        TaskError::new(Exit::Machine, message)
+                    })?,
                 )
                 .path()
                 .to_owned(),

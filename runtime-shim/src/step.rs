@@ -11,6 +11,7 @@ use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::error::TaskError;
+use flowc_task::held::HeldFolder;
 use flowc_task::launch::Interpreter;
 use flowc_task::report;
 use flowc_task::secrets::Vault;
@@ -92,7 +93,7 @@ async fn run_task(
 /// Everything that the task needs. `scratch` keeps a temporary work folder until the task has ended.
 async fn prepare(
     name: &str,
-    scratch: &mut Option<tempfile::TempDir>,
+    scratch: &mut Option<HeldFolder>,
 ) -> Result<(Store, TaskRequest, Interpreter), TaskError> {
     let raw_index = text(environment::INDEX)?.unwrap_or_default();
     let index: IndexPath = raw_index.parse().map_err(|_| {

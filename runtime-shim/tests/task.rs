@@ -286,6 +286,75 @@ async fn a_corrupt_blob_is_named() {
             error.contains(&blob) && error.contains("`noise`"),
             "{error}"
         );
+        // It was set aside, so that the task that wrote it can write it again.
+        assert!(
+            !path.exists() && error.contains("it was set aside as"),
+            "{error}"
+        );
+        let aside = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        let aside: Vec<_> = aside.map(|entry| entry.unwrap().file_name()).collect();
+        let aside = aside.iter().filter(|name| {
+            let name = name.to_str().unwrap();
+            name.starts_with("damaged-") && name.ends_with(key)
+        });
+        assert_eq!(aside.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_time_does_not_heal_is_not_tried_again() {
+    let (flow, manifest) = one_step("pass", &json!({}));
+    let mut bed = Bed::new(&flow, manifest);
+    let root = bed.store.local_root().unwrap().to_owned();
+    // A folder where the mark of an attempt should be, and links in a circle on the way to it.
+    let task = root.join("OneFlow/argo-test/start/t");
+    std::fs::create_dir_all(task.join("0.attempt.json")).unwrap();
+    let folder = bed.task("start", "-").await;
+    std::fs::remove_dir_all(&task).unwrap();
+    std::os::unix::fs::symlink(&task, &task).unwrap();
+    let circle = bed.task("start", "-").await;
+    bed.run = "r".repeat(300);
+    let name = bed.task("start", "-").await;
+    for (report, said) in [
+        (folder, "a folder is where a file should be"),
+        (circle, "lead in a circle"),
+        (name, "255 bytes"),
+    ] {
+        let error = report.error.unwrap();
+        assert!(error.contains(said), "{error}");
+        assert_eq!(report.exit, Exit::Configuration, "{error}");
+        assert!(!report.may_retry, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_whose_folder_user_code_removes_has_no_result() {
+    for removed in [
+        "store",
+        "store/OneFlow/argo-test",
+        "store/OneFlow/argo-test/start",
+    ] {
+        let body = "import shutil\nself.x = 1\nshutil.rmtree(GONE)";
+        let (flow, manifest) = one_step(body, &json!({}));
+        let bed = Bed::new(&flow, manifest);
+        let gone = bed.folder.path().join(removed);
+        let flow = flow.replace(
+            "class OneFlow",
+            &format!("GONE = {gone:?}\n\nclass OneFlow"),
+        );
+        std::fs::write(bed.folder.path().join("code/flow.py"), flow).unwrap();
+        let report = bed.task("start", "-").await;
+        let error = report.error.unwrap();
+        assert!(
+            error.contains("was removed or replaced"),
+            "{removed}: {error}"
+        );
+        assert_eq!(report.exit, Exit::Configuration, "{removed}: {error}");
+        assert_eq!(
+            bed.stored("OneFlow/argo-test/start/t/commit"),
+            None,
+            "{removed}"
+        );
     }
 }
 

@@ -90,7 +90,7 @@ async fn by_beginning(
         {
             let key =
                 Place::new(flow, run, &name, &first.id).of_attempt(attempt.number, "attempt.json");
-            let mark: Option<Value> = commit::read_json(store, &key).await?;
+            let mark: Option<Value> = commit::read_json_if_whole(store, &key).await?;
             let time = mark.and_then(|mark| mark["time"].as_f64());
             began = time.unwrap_or(began);
         }
@@ -162,13 +162,13 @@ pub async fn explain(
     Ok(())
 }
 
-/// Reads the `data.json` of an attempt, if it is there.
+/// Reads the `data.json` of an attempt, if it is there and whole.
 pub async fn read_record(
     store: &Store,
     place: &Place,
     attempt: u32,
 ) -> Result<Option<Record>, StoreError> {
-    commit::read_json(store, &place.of_attempt(attempt, "data.json")).await
+    commit::read_json_if_whole(store, &place.of_attempt(attempt, "data.json")).await
 }
 
 /// Reads the counts of the foreach splits that have committed.
@@ -187,7 +187,8 @@ async fn read_counts(store: &Store, record: &mut RunRecord) -> Result<(), StoreE
             let is_committed = task.committed_ms.is_some();
             async move {
                 if is_committed {
-                    commit::find(store, &place).await
+                    // A damaged one is told of by whoever goes on from it.
+                    commit::read_json_if_whole(store, &place.commit()).await
                 } else {
                     Ok(None)
                 }

@@ -5,6 +5,8 @@
 mod answer;
 mod client;
 mod signed;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use object_store::{
 use tokio::io::AsyncReadExt;
 
 pub(crate) use answer::element;
-use answer::{describe, names_missing_bucket, names_other_region};
+use answer::{Meaning, describe, is_conflict, names_missing_bucket, says_exists};
 use client::Patience;
 pub use client::install_tls;
 pub(crate) use signed::{Aws, Call, Lent};
@@ -43,6 +45,7 @@ const PARTS_IN_FLIGHT: usize = 2;
 pub(super) struct ObjectStore {
     client: Arc<dyn object_store::ObjectStore>,
     kind: &'static str,
+    patience: Patience,
     url: String,
     prefix: String,
     /// As given to `open`; they may hold credentials.
@@ -119,6 +122,7 @@ impl ObjectStore {
         Ok(Self {
             client,
             kind,
+            patience,
             url: url.trim_end_matches('/').to_owned(),
             prefix: prefix.trim_matches('/').to_owned(),
             settings: settings.into(),
@@ -323,11 +327,41 @@ impl ObjectStore {
         options: PutOptions,
     ) -> Result<Put, StoreError> {
         let path = self.path(key)?;
-        match self.client.put_opts(&path, payload, options).await {
-            Ok(_) => Ok(Put::Created),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::Existed),
-            Err(error) => Err(self.failed(key, &error)),
+        let is_new = options.mode == PutMode::Create;
+        let mut pauses = self.patience.pauses();
+        loop {
+            let put = self
+                .client
+                .put_opts(&path, payload.clone(), options.clone())
+                .await;
+            let Err(error) = put else {
+                return Ok(Put::Created);
+            };
+            if is_new && says_exists(&error) {
+                return Ok(Put::Existed);
+            }
+            if !is_conflict(&error) {
+                return Err(self.failed(key, &error));
+            }
+            // While two write the same key, S3 may answer one with a conflict before the other is done, and that one
+            // may fail. Only looking tells whether the key is there.
+            if is_new && self.exists(key).await? {
+                return Ok(Put::Existed);
+            }
+            let Some(pause) = pauses.next() else {
+                return Err(self.failed(key, &error));
+            };
+            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Copies a key to another and removes it, where that is allowed.
+    pub(super) async fn rename(&self, key: &str, to: &str) -> Result<(), StoreError> {
+        let (from, to_path) = (self.path(key)?, self.path(to)?);
+        let copied = self.client.copy(&from, &to_path).await;
+        copied.map_err(|error| self.failed(key, &error))?;
+        let removed = self.client.delete(&from).await;
+        removed.map_err(|error| self.failed(key, &error))
     }
 
     fn attributes(&self, encoding: Encoding) -> Attributes {
@@ -363,28 +397,19 @@ impl ObjectStore {
 
     fn failed(&self, key: &str, error: &Error) -> StoreError {
         let object = format!("{}/{key}", self.url);
+        let url = self.url.clone();
         let detail = describe(error);
-        if names_missing_bucket(error) || matches!(error, Error::NotFound { .. }) {
-            return StoreError::NoBucket {
-                url: self.url.clone(),
+        match Meaning::of(error) {
+            Meaning::NoBucket => StoreError::NoBucket { url, detail },
+            Meaning::OtherRegion => StoreError::Region { url, detail },
+            Meaning::Denied => StoreError::Denied { object, detail },
+            Meaning::WrongClock => StoreError::Clock { object, detail },
+            Meaning::Lasting => StoreError::Unusable {
+                object,
+                hint: "the store does not take such a request",
                 detail,
-            };
+            },
+            Meaning::Passing => StoreError::Unavailable { object, detail },
         }
-        if names_other_region(error) {
-            return StoreError::Region {
-                url: self.url.clone(),
-                detail,
-            };
-        }
-        let denied = matches!(
-            error,
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
-        );
-        // The last place where credentials are looked for is the machine's own service, which most machines lack.
-        let denied = denied || detail.contains("169.254.169.254");
-        if denied || detail.contains("403 Forbidden") || detail.contains("401 Unauthorized") {
-            return StoreError::Denied { object, detail };
-        }
-        StoreError::Unavailable { object, detail }
     }
 }

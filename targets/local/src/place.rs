@@ -52,10 +52,13 @@ pub fn new_run(flow: &Path) -> io::Result<String> {
     }
 }
 
-/// The run that was started last, as `<Flow>/latest_run` has it.
-pub fn latest_run(flow: &Path) -> Option<String> {
-    let run = std::fs::read_to_string(flow.join("latest_run")).ok()?;
-    Some(run.trim().to_owned()).filter(|run| !run.is_empty())
+/// The run that was started last, as `<Flow>/latest_run` has it; `None` if there is no such file.
+pub fn latest_run(flow: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(flow.join("latest_run")) {
+        Ok(run) => Ok(Some(run.trim().to_owned()).filter(|run| !run.is_empty())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Marks a run as going on, for as long as the file is open and this process lives.

@@ -11,7 +11,7 @@ use flowc_protocol::manifest::{Manifest, Step, StepKind};
 use flowc_task::commit::Commit;
 use flowc_task::history::{RunRecord, TaskRecord, TaskState};
 use flowc_task::metadata::Node;
-use flowc_task::resume::Copier;
+use flowc_task::resume::{Contents, Copier};
 use flowc_task::store::StoreError;
 use futures::{StreamExt, TryStreamExt};
 
@@ -83,6 +83,10 @@ pub enum Why {
     OtherNesting,
     /// Another node of its gang runs, and they only run together.
     RestOfGang,
+    /// Its result is damaged; what was found, and that it was set aside.
+    Damaged(String),
+    /// An artifact of its result is not in the store any more.
+    Lost(String),
     /// It leads elsewhere now: it became a foreach split, a switch or a loop, was one, or chose a step that is gone.
     OtherWay,
 }
@@ -109,6 +113,13 @@ pub(crate) async fn adopt(
         ..Adoption::default()
     };
     let known = Known::new(&origin.record);
+    let contents = Contents::new(&copier.store, manifest);
+    let past = Past {
+        copier,
+        manifest,
+        known: &known,
+        contents: &contents,
+    };
     let mut fates: Vec<StepFate> = manifest
         .steps
         .iter()
@@ -124,11 +135,11 @@ pub(crate) async fn adopt(
         if wave.is_empty() {
             break;
         }
-        let broken = broken_gangs(copier, manifest, &known, &wave).await?;
+        let broken = past.broken_gangs(&wave).await?;
         // Made before they are streamed: a closure that borrows would keep this future on one thread.
         let pending: Vec<_> = wave
             .iter()
-            .map(|task| take_over(copier, manifest, origin, &known, task, broken.get(task)))
+            .map(|task| past.take_over(origin, task, broken.get(task)))
             .collect();
         let found: Vec<Taken> = futures::stream::iter(pending)
             .buffered(CONCURRENT)
@@ -182,116 +193,130 @@ struct Taken {
     missing: Option<(TaskId, Why)>,
 }
 
-/// Takes over what can be of a task.
-async fn take_over(
-    copier: &Copier,
-    manifest: &Manifest,
-    origin: &Origin,
-    known: &Known<'_>,
-    task: &TaskName,
-    broken: Option<&Why>,
-) -> Result<Taken, StoreError> {
-    let mut made = Vec::new();
-    let (name, step) = match manifest.steps.get_index(task.step) {
-        Some((name, step)) if origin.rerun.as_ref() != Some(name) => (name, step),
-        _ => {
-            let missing = Some((first(task, None), Why::Named));
+/// The origin, as its results are looked up.
+struct Past<'a> {
+    copier: &'a Copier,
+    manifest: &'a Manifest,
+    known: &'a Known<'a>,
+    contents: &'a Contents,
+}
+
+impl Past<'_> {
+    /// Takes over what can be of a task.
+    async fn take_over(
+        &self,
+        origin: &Origin,
+        task: &TaskName,
+        broken: Option<&Why>,
+    ) -> Result<Taken, StoreError> {
+        let Self {
+            copier, manifest, ..
+        } = self;
+        let mut made = Vec::new();
+        let (name, step) = match manifest.steps.get_index(task.step) {
+            Some((name, step)) if origin.rerun.as_ref() != Some(name) => (name, step),
+            _ => {
+                let missing = Some((first(task, None), Why::Named));
+                return Ok(Taken {
+                    copies: made,
+                    missing,
+                });
+            }
+        };
+        if let Some(why) = broken {
+            let missing = Some((first(task, None), why.clone()));
             return Ok(Taken {
                 copies: made,
                 missing,
             });
         }
-    };
-    if let Some(why) = broken {
-        let missing = Some((first(task, None), why.clone()));
-        return Ok(Taken {
-            copies: made,
-            missing,
-        });
-    }
-    let mut id = first(task, step.repeats.then_some(0));
-    let missing = loop {
-        let result = match find(copier, manifest, known, (name, step), &id).await? {
-            Ok(result) => result,
-            Err(why) => break why,
-        };
-        let copy = copier.copy(name, &id, result).await?;
-        let next = copy.next.clone();
-        made.push((id.clone(), copy));
-        let Some(iteration) = id.iteration else {
+        let mut id = first(task, step.repeats.then_some(0));
+        let missing = loop {
+            let result = match self.find((name, step), &id).await? {
+                Ok(result) => result,
+                Err(why) => break why,
+            };
+            let copy = copier.copy(name, &id, result).await?;
+            let next = copy.next.clone();
+            made.push((id.clone(), copy));
+            let Some(iteration) = id.iteration else {
+                return Ok(Taken {
+                    copies: made,
+                    missing: None,
+                });
+            };
+            if next.as_ref() == Some(name) {
+                id.iteration = Some(iteration + 1);
+                continue;
+            }
+            if let Some((_, last)) = made.last() {
+                copier.point(name, &task.index, iteration, last).await?;
+            }
             return Ok(Taken {
                 copies: made,
                 missing: None,
             });
         };
-        if next.as_ref() == Some(name) {
-            id.iteration = Some(iteration + 1);
-            continue;
-        }
-        if let Some((_, last)) = made.last() {
-            copier.point(name, &task.index, iteration, last).await?;
-        }
-        return Ok(Taken {
+        let missing = Some((id, missing));
+        Ok(Taken {
             copies: made,
-            missing: None,
-        });
-    };
-    let missing = Some((id, missing));
-    Ok(Taken {
-        copies: made,
-        missing,
-    })
-}
+            missing,
+        })
+    }
 
-/// The result of a task that can be taken over, or why there is none.
-async fn find(
-    copier: &Copier,
-    manifest: &Manifest,
-    known: &Known<'_>,
-    (name, step): (&String, &Step),
-    id: &TaskId,
-) -> Result<Result<Commit, Why>, StoreError> {
-    if let Some(why) = known.why_not(name, step, id) {
-        return Ok(Err(why));
-    }
-    let Some(result) = copier.find(name, &id.to_string()).await? else {
-        return Ok(Err(Why::Unfinished));
-    };
-    if !has_nesting(manifest, step, &result) {
-        return Ok(Err(Why::OtherNesting));
-    }
-    if !leads_here(name, step, &result) {
-        return Ok(Err(Why::OtherWay));
-    }
-    Ok(Ok(result))
-}
-
-/// Of the tasks that are ready, those whose gang cannot be taken over as a whole, each with its own reason.
-async fn broken_gangs(
-    copier: &Copier,
-    manifest: &Manifest,
-    known: &Known<'_>,
-    wave: &[TaskName],
-) -> Result<HashMap<TaskName, Why>, StoreError> {
-    let mut nodes = Vec::new();
-    for task in wave {
-        let Some((name, step)) = manifest.steps.get_index(task.step) else {
-            continue;
-        };
-        if manifest.is_gang(step) {
-            let found = find(copier, manifest, known, (name, step), &first(task, None)).await?;
-            let gang = (task.step, task.index.truncated(step.foreach.len() - 1));
-            nodes.push((gang, task, found.err()));
+    /// The result of a task that can be taken over, or why there is none.
+    async fn find(
+        &self,
+        (name, step): (&String, &Step),
+        id: &TaskId,
+    ) -> Result<Result<Commit, Why>, StoreError> {
+        if let Some(why) = self.known.why_not(name, step, id) {
+            return Ok(Err(why));
         }
+        let result = match self.copier.find(name, &id.to_string()).await {
+            Ok(Some(result)) => result,
+            Ok(None) => return Ok(Err(Why::Unfinished)),
+            Err(damage @ StoreError::Corrupt { .. }) => {
+                return Ok(Err(Why::Damaged(damage.to_string())));
+            }
+            // Whatever else goes wrong says nothing of the result.
+            Err(error) => return Err(error),
+        };
+        if !has_nesting(self.manifest, step, &result) {
+            return Ok(Err(Why::OtherNesting));
+        }
+        if !leads_here(name, step, &result) {
+            return Ok(Err(Why::OtherWay));
+        }
+        if let Some(artifact) = self.contents.missing(&result).await? {
+            return Ok(Err(Why::Lost(artifact)));
+        }
+        Ok(Ok(result))
     }
-    let is_missing = |(_, _, why): &&(_, _, Option<Why>)| why.is_some();
-    let missing = nodes.iter().filter(is_missing);
-    let gangs: HashSet<(usize, IndexPath)> = missing.map(|(gang, ..)| gang.clone()).collect();
-    let rerun = nodes.into_iter().filter(|(gang, ..)| gangs.contains(gang));
-    let broken = rerun
-        .map(|(_, task, why)| (task.clone(), why.unwrap_or(Why::RestOfGang)))
-        .collect();
-    Ok(broken)
+
+    /// Of the tasks that are ready, those whose gang cannot be taken over as a whole, each with its own reason.
+    async fn broken_gangs(&self, wave: &[TaskName]) -> Result<HashMap<TaskName, Why>, StoreError> {
+        let manifest = self.manifest;
+        let mut nodes = Vec::new();
+        for task in wave {
+            let Some((name, step)) = manifest.steps.get_index(task.step) else {
+                continue;
+            };
+            if manifest.is_gang(step) {
+                let found = self.find((name, step), &first(task, None)).await?;
+                let gang = (task.step, task.index.truncated(step.foreach.len() - 1));
+                nodes.push((gang, task, found.err()));
+            }
+        }
+        let is_missing = |(_, _, why): &&(_, _, Option<Why>)| why.is_some();
+        let missing = nodes.iter().filter(is_missing);
+        let gangs: HashSet<(usize, IndexPath)> = missing.map(|(gang, ..)| gang.clone()).collect();
+        let rerun = nodes.into_iter().filter(|(gang, ..)| gangs.contains(gang));
+        let broken = rerun
+            .map(|(_, task, why)| (task.clone(), why.unwrap_or(Why::RestOfGang)))
+            .collect();
+        Ok(broken)
+    }
 }
 
 /// What a task that was taken over is in its gang.

@@ -432,7 +432,74 @@ fn what_cannot_be_resumed_is_refused_by_a_code() {
         .env("METAFLOW_HOME", world.path().join("no-settings"));
     assert_eq!(output(&mut metaflow).code, Some(1));
     refused(&[], &["FC4025", "made by Metaflow itself"]);
-    // A result that is not what was written.
-    fs::write(run.join("split/t-1/commit"), "{").unwrap();
-    refused(&["--origin-run-id", &id], &["FC4024", "split/t-1/commit"]);
+    // A store in trouble proves nothing against the results in it.
+    let commit = run.join("_parameters/t/commit");
+    let whole = fs::read(&commit).unwrap();
+    fs::remove_file(&commit).unwrap();
+    fs::create_dir(&commit).unwrap();
+    refused(
+        &["--origin-run-id", &id],
+        &["FC4030", "_parameters/t/commit", "is as it was"],
+    );
+    fs::remove_dir(&commit).unwrap();
+    fs::write(&commit, &whole).unwrap();
+    let split = run.join("split/t-1/commit");
+    fs::rename(&split, run.join("kept")).unwrap();
+    std::os::unix::fs::symlink(&split, &split).unwrap();
+    refused(
+        &["--origin-run-id", &id],
+        &["FC4030", "split/t-1/commit", "is as it was"],
+    );
+    fs::rename(run.join("kept"), &split).unwrap();
+    // Parameters that are not what was written.
+    fs::write(&commit, "{").unwrap();
+    refused(
+        &["--origin-run-id", &id],
+        &["FC4024", "_parameters/t/commit is damaged", "set aside as"],
+    );
+    assert_eq!(set_aside(&run.join("_parameters/t")), ["commit"]);
+}
+
+/// What was set aside in a folder, by the names it had.
+fn set_aside(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut aside: Vec<String> = names
+        .filter_map(|name| Some(name.strip_prefix("damaged-")?[9..].to_owned()))
+        .collect();
+    aside.sort();
+    aside
+}
+
+#[test]
+fn damaged_and_lost_results_are_made_again() {
+    let world = World::new(NESTED);
+    world.run(&["--max-workers", "1"]);
+    let run = world.latest();
+    let id = run_id(&run);
+    ran(&world);
+    world.write("mended", "");
+    let squares = json(&run.join("body/t-0-2/commit"))["data"]["objects"]["square"].clone();
+    let squares = squares.as_str().unwrap();
+    fs::write(run.join("body/t-0-1/commit"), "{}").unwrap();
+    fs::write(run.join("body/t-0-0/0.attempt.json"), "").unwrap();
+    fs::remove_file(run.join(format!("../data/{}/{squares}", &squares[..2]))).unwrap();
+    let output = resumes(&world, &["--origin-run-id", &id]);
+    for said in [
+        "body/t-0-1/commit is damaged",
+        "set aside as",
+        "its artifact `square` is not in the store any more",
+        "Adopted body/t-0-0",
+    ] {
+        assert!(
+            output.stderr.contains(said),
+            "no `{said}` in\n{}",
+            output.stderr
+        );
+    }
+    assert_eq!(set_aside(&run.join("body/t-0-1")), ["commit"]);
+    let ran = ran(&world);
+    for (task, runs) in [("body-0-0", false), ("body-0-1", true), ("body-0-2", true)] {
+        assert_eq!(ran.iter().any(|it| it == task), runs, "{task}: {ran:?}");
+    }
 }

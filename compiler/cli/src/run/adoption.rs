@@ -81,6 +81,10 @@ fn reason(why: &Why, origin: &str) -> String {
         Why::NotBegun => format!("it had not begun in {origin}"),
         Why::OtherNesting => format!("{origin} has it inside other foreaches"),
         Why::OtherWay => format!("it leads elsewhere now than in {origin}"),
+        Why::Damaged(said) => said.clone(),
+        Why::Lost(artifact) => {
+            format!("its artifact `{artifact}` is not in the store any more")
+        }
         Why::RestOfGang => "another node of its gang runs".to_owned(),
     }
 }

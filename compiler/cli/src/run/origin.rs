@@ -6,7 +6,8 @@ use anyhow::Context;
 use flowc_core::diag::{Code, Diagnostic, Severity, suggest};
 use flowc_core::ir::plan::Plan;
 use flowc_local::place;
-use flowc_task::commit;
+use flowc_protocol::identity::PARAMETERS_STEP;
+use flowc_task::commit::{self, Commit};
 use flowc_task::history::sync::{self, Syncer};
 use flowc_task::history::{self, FindError, RunRecord, TaskState};
 use flowc_task::store::{Store, StoreError};
@@ -41,9 +42,15 @@ pub(crate) async fn find(
         Err(found) => return Ok(Err(found)),
     };
     let shown = format!("{}/{run}", plan.flow);
-    let read = history::run(store, &plan.flow, &run).await;
-    let Some(mut record) = read.with_context(|| format!("cannot read {shown}"))? else {
-        return Ok(Err(nothing(&shown, store)));
+    // Before its steps, since what is read of them depends on it.
+    let began = match began(store, plan, &run).await {
+        Ok(began) => began,
+        Err(error) => return Ok(Err(unreadable(&error))),
+    };
+    let mut record = match history::run(store, &plan.flow, &run).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ok(Err(nothing(&shown, store))),
+        Err(error) => return Ok(Err(troubled(error.to_string()))),
     };
     if is_foreign(&record) {
         return Ok(Err(foreign(&shown)));
@@ -51,11 +58,11 @@ pub(crate) async fn find(
     if place::is_held(&machine.metadata_root().join(&plan.flow).join(&run)) {
         return Ok(Err(going_on(&shown)));
     }
-    match parameters(store, plan, &record, &shown).await {
-        Ok(None) => {}
-        Ok(Some(found)) => return Ok(Err(found)),
-        Err(error @ StoreError::Corrupt { .. }) => return Ok(Err(damaged(&error))),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+    let Some(began) = began else {
+        return Ok(Err(nothing(&shown, store)));
+    };
+    if let Some(found) = new_parameter(plan, &began, &shown) {
+        return Ok(Err(found));
     }
     if Kind::of(&run) == Kind::Orchestrator {
         if let Some(task) = running(&record) {
@@ -63,8 +70,10 @@ pub(crate) async fn find(
         }
         enter(machine, &record).await?;
     }
-    history::explain(store, &mut record, EXPLAINED).await?;
-    Ok(Ok(record))
+    match history::explain(store, &mut record, EXPLAINED).await {
+        Ok(()) => Ok(Ok(record)),
+        Err(error) => Ok(Err(unreadable(&error))),
+    }
 }
 
 /// The id of the run that is meant.
@@ -75,18 +84,31 @@ async fn named(
 ) -> anyhow::Result<Result<String, Diagnostic>> {
     let Some(given) = given else {
         let flow = machine.metadata_root().join(&plan.flow);
-        return Ok(place::latest_run(&flow).ok_or_else(|| none_yet(plan, &flow)));
+        return Ok(match place::latest_run(&flow) {
+            Ok(Some(run)) => Ok(run),
+            Ok(None) => Err(none_yet(plan, &flow)),
+            Err(source) => {
+                let file = flow.join("latest_run");
+                Err(troubled(format!(
+                    "cannot read {}: {source}",
+                    file.display()
+                )))
+            }
+        });
     };
     let store = &machine.store;
     if !given.contains('/') {
-        let runs = history::runs(store, &plan.flow).await?;
+        let runs = match history::runs(store, &plan.flow).await {
+            Ok(runs) => runs,
+            Err(error) => return Ok(Err(unreadable(&error))),
+        };
         if runs.iter().any(|run| run == given) {
             return Ok(Ok(given.to_owned()));
         }
     }
     let found = match history::find(store, given).await {
         Ok(found) => found,
-        Err(FindError::Store(error)) => return Err(error.into()),
+        Err(FindError::Store(error)) => return Ok(Err(unreadable(&error))),
         Err(error) => {
             let message = error.to_string();
             return Ok(Err(Diagnostic::new(Code::FC4020, Severity::Error, message)
@@ -112,22 +134,19 @@ async fn named(
     Ok(Ok(found.run))
 }
 
-/// What is wrong with the run's parameters, if anything is.
-async fn parameters(
-    store: &Store,
-    plan: &Plan,
-    record: &RunRecord,
-    shown: &str,
-) -> Result<Option<Diagnostic>, StoreError> {
-    let place = commit::Place::new(&record.flow, &record.run, "_parameters", "t");
-    let Some(commit) = commit::find(store, &place).await? else {
-        return Ok(Some(nothing(shown, store)));
-    };
+/// What the run began with, if it came so far.
+async fn began(store: &Store, plan: &Plan, run: &str) -> Result<Option<Commit>, StoreError> {
+    let place = commit::Place::new(&plan.flow, run, PARAMETERS_STEP, "t");
+    commit::find_or_set_aside(store, &place).await
+}
+
+/// A parameter that the run has no value for.
+fn new_parameter(plan: &Plan, began: &Commit, shown: &str) -> Option<Diagnostic> {
     let missing = plan
         .parameters
         .iter()
-        .find(|parameter| !commit.data.objects.contains_key(&parameter.attribute));
-    Ok(missing.map(|parameter| {
+        .find(|parameter| !began.data.objects.contains_key(&parameter.attribute));
+    missing.map(|parameter| {
         Diagnostic::error(
             Code::FC4026,
             format!("parameter `{}` is new since {shown}", parameter.name),
@@ -135,7 +154,7 @@ async fn parameters(
             "that run has no value for it",
         )
         .help("start a new run: a resumed one has the parameters of its origin")
-    }))
+    })
 }
 
 /// Whether Metaflow itself made the run: it numbers tasks, and commits nothing.
@@ -222,10 +241,21 @@ fn foreign(shown: &str) -> Diagnostic {
         .help("resume it with Metaflow, `python FLOW.py resume`; or start a new run")
 }
 
-/// A result in the origin that is not what flowc wrote.
-pub(crate) fn damaged(trouble: &StoreError) -> Diagnostic {
+/// Why the origin cannot be read: its parameters are damaged, or the store is in trouble, which says nothing of what is
+/// in it.
+pub(crate) fn unreadable(trouble: &StoreError) -> Diagnostic {
+    let StoreError::Corrupt { .. } = trouble else {
+        return troubled(trouble.to_string());
+    };
     error(Code::FC4024, trouble.to_string())
-        .help("remove that object, and the task runs again; nothing was begun")
+        .note("without its parameters the run cannot be gone on with here; nothing was begun")
+        .help("start a new run")
+}
+
+fn troubled(trouble: String) -> Diagnostic {
+    error(Code::FC4030, trouble)
+        .note("nothing was begun, and what the run has left is as it was")
+        .help("resume again once the store can be read and written")
 }
 
 /// Values for parameters on the command line of `flowc resume`, or options of Metaflow's that it does not have.

@@ -238,7 +238,9 @@ pub(crate) fn execute(
         Err(RunError::Store(error)) => {
             return Ok(findings.refuse(no_store(&place, error.to_string())));
         }
-        Err(RunError::Origin(error)) => return Ok(findings.refuse(super::origin::damaged(&error))),
+        Err(RunError::Origin(error)) => {
+            return Ok(findings.refuse(super::origin::unreadable(&error)));
+        }
         Err(RunError::File { path, source }) => {
             let said = format!("cannot write {}: {source}", path.display());
             return Ok(findings.refuse(no_store(&place, said)));

@@ -151,11 +151,12 @@ codes! {
     FC4021 "a step that the flow does not have"
     FC4022 "a run that goes on"
     FC4023 "a run of another flow"
-    FC4024 "a damaged result"
+    FC4024 "a run whose parameters are damaged"
     FC4025 "a run without results that flowc can take over"
     FC4026 "parameters that a resumed run cannot have"
     FC4027 "a run that cannot have started this one"
     FC4028 "a debugger that cannot have the terminal"
+    FC4030 "a store that fails while a run is resumed"
 
     FC5001 "an orchestrator that does not answer"
     FC5002 "credentials that an orchestrator does not accept"

@@ -8,14 +8,128 @@ pub(super) fn names_missing_bucket(error: &Error) -> bool {
     says_one_of(error, &signs)
 }
 
+/// Whether a create-only write found the key: `412 Precondition Failed` of S3 and GCS (304 of some that speak like S3),
+/// and of Azure a conflict of this name. A conflict alone does not say so.
+pub(super) fn says_exists(error: &Error) -> bool {
+    match status(error) {
+        Some(304 | 412) => true,
+        Some(409) => says_one_of(error, &["BlobAlreadyExists"]),
+        _ => false,
+    }
+}
+
+/// Whether another request to the same key was under way (S3: `ConditionalRequestConflict`, `OperationAborted`): to be
+/// tried again.
+pub(super) fn is_conflict(error: &Error) -> bool {
+    status(error) == Some(409)
+}
+
+/// What an answer, or that there was none, means for whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The bucket or container is not there.
+    NoBucket,
+    /// Signed for another region than the bucket's.
+    OtherRegion,
+    /// Not allowed, or not any more.
+    Denied,
+    /// The signature's time is not the store's.
+    WrongClock,
+    /// The same request will get the same answer.
+    Lasting,
+    /// Worth another try.
+    Passing,
+}
+
+impl Meaning {
+    pub(super) fn of(error: &Error) -> Self {
+        let says = |signs: &[&str]| says_one_of(error, signs);
+        if names_missing_bucket(error) {
+            return Self::NoBucket;
+        }
+        if says(&OTHER_REGION) {
+            return Self::OtherRegion;
+        }
+        if says(&WRONG_CLOCK) {
+            return Self::WrongClock;
+        }
+        if says(&DENIED) {
+            return Self::Denied;
+        }
+        if says(&PASSING) {
+            return Self::Passing;
+        }
+        match status(error) {
+            Some(401 | 403) => Self::Denied,
+            Some(404) => Self::NoBucket,
+            Some(408 | 409 | 425 | 429) => Self::Passing,
+            Some(300..=499 | 501) => Self::Lasting,
+            Some(_) => Self::Passing,
+            None => Self::without_status(error),
+        }
+    }
+
+    fn without_status(error: &Error) -> Self {
+        let is_lasting = matches!(
+            error,
+            Error::NotSupported { .. }
+                | Error::NotImplemented { .. }
+                | Error::InvalidPath { .. }
+                | Error::UnknownConfigurationKey { .. }
+        );
+        let is_denied = matches!(
+            error,
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
+        );
+        if is_denied {
+            Self::Denied
+        } else if matches!(error, Error::NotFound { .. }) {
+            Self::NoBucket
+        } else if is_lasting {
+            Self::Lasting
+        } else {
+            Self::Passing
+        }
+    }
+}
+
 /// S3 sends those who sign for a wrong region elsewhere, or tells them which one it expects.
-pub(super) fn names_other_region(error: &Error) -> bool {
-    let signs = [
-        "PermanentRedirect",
-        "AuthorizationHeaderMalformed",
-        "incorrectly configured region",
-    ];
-    says_one_of(error, &signs)
+const OTHER_REGION: [&str; 3] = [
+    "PermanentRedirect",
+    "AuthorizationHeaderMalformed",
+    "incorrectly configured region",
+];
+
+/// Codes of S3 (and of GCS, which speaks like it), and what Azure says.
+const WRONG_CLOCK: [&str; 3] = [
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "Request date header too old",
+];
+
+/// Codes of S3 that come as 400, and where credentials are looked for last: the machine's own service, which most
+/// machines lack.
+const DENIED: [&str; 4] = [
+    "<Code>ExpiredToken",
+    "<Code>InvalidToken",
+    "<Code>TokenRefreshRequired",
+    "169.254.169.254",
+];
+
+/// What S3 answers by 400 or 404 where the request was cut short or the upload ended meanwhile.
+const PASSING: [&str; 5] = [
+    "<Code>RequestTimeout",
+    "<Code>IncompleteBody",
+    "<Code>BadDigest",
+    "<Code>XAmzContentSHA256Mismatch",
+    "<Code>NoSuchUpload",
+];
+
+/// The status of an answer. `object_store` shows it in its words alone.
+fn status(error: &Error) -> Option<u16> {
+    let text = whole(error);
+    let (_, after) = text.split_once("non-2xx status code: ")?;
+    after.get(..3)?.parse().ok()
 }
 
 fn says_one_of(error: &Error, signs: &[&str]) -> bool {
@@ -72,6 +186,86 @@ pub(crate) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An answer as `object_store` hands it over.
+    fn answer(status: &str, body: &str) -> Error {
+        let text = format!(
+            "Error performing PUT http://h/b/k in 1ms - Server returned non-2xx status code: {status}: {body}"
+        );
+        Error::Generic {
+            store: "S3",
+            source: text.into(),
+        }
+    }
+
+    fn coded(status: &str, code: &str) -> Error {
+        let body = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+        answer(status, &body)
+    }
+
+    #[test]
+    fn an_answer_means_what_it_says_and_no_more() {
+        for (status, code, meaning) in [
+            ("404 Not Found", "NoSuchBucket", Meaning::NoBucket),
+            ("404 Not Found", "NoSuchUpload", Meaning::Passing),
+            ("403 Forbidden", "AccessDenied", Meaning::Denied),
+            ("403 Forbidden", "RequestTimeTooSkewed", Meaning::WrongClock),
+            ("400 Bad Request", "ExpiredToken", Meaning::Denied),
+            ("400 Bad Request", "KeyTooLongError", Meaning::Lasting),
+            ("400 Bad Request", "RequestTimeout", Meaning::Passing),
+            (
+                "400 Bad Request",
+                "AuthorizationHeaderMalformed",
+                Meaning::OtherRegion,
+            ),
+            (
+                "409 Conflict",
+                "ConditionalRequestConflict",
+                Meaning::Passing,
+            ),
+            (
+                "412 Precondition Failed",
+                "PreconditionFailed",
+                Meaning::Lasting,
+            ),
+            ("429 Too Many Requests", "TooManyRequests", Meaning::Passing),
+            (
+                "500 Internal Server Error",
+                "InternalError",
+                Meaning::Passing,
+            ),
+            ("501 Not Implemented", "NotImplemented", Meaning::Lasting),
+            ("503 Service Unavailable", "SlowDown", Meaning::Passing),
+        ] {
+            assert_eq!(
+                Meaning::of(&coded(status, code)),
+                meaning,
+                "{status} {code}"
+            );
+        }
+        let reset = Error::Generic {
+            store: "S3",
+            source: "Error performing PUT http://h/b/k in 1ms - HTTP error: connection reset"
+                .into(),
+        };
+        assert_eq!(Meaning::of(&reset), Meaning::Passing);
+    }
+
+    #[test]
+    fn a_conflict_does_not_say_that_a_key_exists() {
+        let conflict = coded("409 Conflict", "ConditionalRequestConflict");
+        assert!(is_conflict(&conflict) && !says_exists(&conflict));
+        for there in [
+            coded("412 Precondition Failed", "PreconditionFailed"),
+            coded("409 Conflict", "BlobAlreadyExists"),
+            answer("304 Not Modified", ""),
+        ] {
+            assert!(says_exists(&there), "{there}");
+        }
+        for other in ["403 Forbidden", "503 Service Unavailable", "404 Not Found"] {
+            assert!(!says_exists(&coded(other, "X")), "{other}");
+        }
+    }
 
     #[test]
     fn an_answer_is_told_without_its_wrapping() {

@@ -32,6 +32,23 @@ impl Patience {
         }
     }
 
+    /// Pauses before further tries where the client has none of its own; as long in all as it waits.
+    pub(super) fn pauses(self) -> impl Iterator<Item = Duration> {
+        let RetryConfig {
+            backoff,
+            retry_timeout,
+            ..
+        } = self.retries();
+        let mut waited = Duration::ZERO;
+        let mut pause = backoff.init_backoff;
+        std::iter::from_fn(move || {
+            let next = pause;
+            waited += next;
+            pause = (pause * 2).min(backoff.max_backoff);
+            (waited <= retry_timeout).then_some(next)
+        })
+    }
+
     /// For a connection to be made, and for an answer to go on.
     fn timeouts(self) -> (Duration, Duration) {
         match self {
