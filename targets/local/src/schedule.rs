@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::ready::{Ready, TaskName};
+use patience::{PATIENCE, Trouble};
 
 /// Runs one attempt of one task.
 #[async_trait]
@@ -185,6 +186,8 @@ struct Running {
     /// At least one.
     tasks: Vec<TaskName>,
     start: u32,
+    /// Starts in a row that did not get as far as user code.
+    trouble: Option<Trouble>,
 }
 
 struct Run<'a> {
@@ -224,7 +227,12 @@ impl Run<'_> {
             for task in &tasks {
                 self.watcher.started(self.step(task), &task.index);
             }
-            self.spawn(Running { tasks, start: 0 }, Duration::ZERO);
+            let first = Running {
+                tasks,
+                start: 0,
+                trouble: None,
+            };
+            self.spawn(first, Duration::ZERO);
         }
     }
 
@@ -311,18 +319,38 @@ impl Run<'_> {
         let mut causes = failed;
         causes.retain(|(_, report)| !has_cause || is_cause(report));
         let may_retry = causes.iter().all(|(_, report)| report.may_retry);
-        if may_retry && !*self.halt.borrow() {
-            let pause = self.pause(&unit);
+        // Before an attempt is claimed nothing counts the starts: time does.
+        let has_begun = causes.iter().any(|(_, report)| report.attempt.is_some());
+        let now = Instant::now();
+        let trouble = (!has_begun).then(|| Trouble::after(unit.trouble, now));
+        let pause = match &trouble {
+            None => Some(self.pause(&unit)),
+            Some(trouble) => trouble.pause(now),
+        };
+        if let Some(pause) = pause.filter(|_| may_retry)
+            && !*self.halt.borrow()
+        {
             for (task, report) in &causes {
                 let step = self.step(task);
                 self.watcher.retrying(step, &task.index, report, pause);
             }
             let next = Running {
                 start: unit.start + 1,
+                trouble,
                 ..unit
             };
             self.spawn(next, pause);
             return;
+        }
+        if let Some(trouble) = trouble.filter(|trouble| may_retry && trouble.tries > 1) {
+            let minutes = PATIENCE.as_secs() / 60;
+            for (_, report) in &mut causes {
+                let said = report.error.as_deref().unwrap_or("it cannot begin");
+                let tries = trouble.tries;
+                report.error = Some(format!(
+                    "{said}; given up after {tries} tries: a run waits {minutes} minutes at most"
+                ));
+            }
         }
         for (task, report) in causes {
             let step = self.step(&task).to_owned();
@@ -382,6 +410,8 @@ fn broken(error: &JoinError) -> TaskReport {
         traceback: None,
     }
 }
+
+mod patience;
 
 #[cfg(test)]
 mod tests;

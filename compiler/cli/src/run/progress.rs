@@ -206,13 +206,17 @@ impl Watcher for Progress {
 
     fn retrying(&self, step: &str, index: &IndexPath, report: &TaskReport, pause: Duration) {
         let why = report.error.as_deref().unwrap_or("it failed");
-        let attempt = report.attempt.unwrap_or_default();
+        let attempt = match report.attempt {
+            Some(attempt) => format!(" (attempt {attempt})"),
+            // It did not come so far that user code could start.
+            None => String::new(),
+        };
         let when = if pause.is_zero() {
             "trying again".to_owned()
         } else {
             format!("trying again in {} s", pause.as_secs())
         };
-        let text = format!(": {why} (attempt {attempt}); {when}");
+        let text = format!(": {why}{attempt}; {when}");
         self.say(ODD, "failed", &format!("{step}/{}", index.task_id()), &text);
     }
 

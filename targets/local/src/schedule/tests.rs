@@ -56,9 +56,10 @@ struct Silent;
 impl Watcher for Silent {}
 
 fn report(exit: Exit, may_retry: bool, count: Option<u32>) -> TaskReport {
+    let has_begun = matches!(exit, Exit::UserFailure | Exit::UserFailureFinal);
     TaskReport {
         exit,
-        attempt: None,
+        attempt: has_begun.then_some(0),
         adopted: false,
         may_retry,
         count,
@@ -104,6 +105,37 @@ async fn a_failure_is_retried_while_it_may_be() {
     let log = world.log.lock().unwrap();
     let tries = log.iter().filter(|entry| entry.starts_with("a/1-0."));
     assert_eq!(tries.count(), 3);
+}
+
+/// Keeps the pauses before further tries.
+#[derive(Default)]
+struct Pauses(Mutex<Vec<u64>>);
+
+impl Watcher for Pauses {
+    fn retrying(&self, _step: &str, _index: &IndexPath, _report: &TaskReport, pause: Duration) {
+        self.0.lock().unwrap().push(pause.as_secs());
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_came_to_nothing_is_tried_again_after_a_pause() {
+    let world = World::new(|step, _, start| match (step, start) {
+        ("end", 0) => report(Exit::Store, true, None),
+        // What another try cannot change ends at once.
+        ("end", _) => report(Exit::Configuration, false, None),
+        _ => fine(step, 1),
+    });
+    let runner: Arc<dyn RunTask> = Arc::clone(&world) as _;
+    let watcher = Arc::new(Pauses::default());
+    let hears = Arc::clone(&watcher);
+    let ending = schedule(&nested(), runner, Limits::default(), hears, Stop::never()).await;
+    assert!(matches!(ending, Ending::Failed(_)), "{ending:?}");
+    assert_eq!(*watcher.0.lock().unwrap(), [1]);
+    let log = world.log.lock().unwrap();
+    assert_eq!(
+        log.iter().filter(|entry| entry.starts_with("end/")).count(),
+        2
+    );
 }
 
 #[tokio::test]
