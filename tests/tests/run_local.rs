@@ -23,6 +23,8 @@ mod leftovers;
 mod metaflow;
 #[path = "run_local/refusals.rs"]
 mod refusals;
+#[path = "run_local/removed.rs"]
+mod removed;
 #[path = "run_local/resume.rs"]
 mod resume;
 #[path = "run_local/resume_loops.rs"]

@@ -8,6 +8,7 @@
 //!   Each child executes the flow file anew, so a task is what it would be in a fresh interpreter.
 //! - [`place`], [`settings`] and [`interpreter`] say where data goes and which Python runs, as Metaflow would.
 //! - [`resume`] takes over what an earlier run has left, before anything runs.
+//! - [`kept`] looks whether what a run has left is still there.
 //! - [`run`] puts these together, and Metaflow's local metadata tree is written as the run goes.
 //!
 //! `flow, split, foreach, join` need no encoding here: a task's name is its place in the unrolled graph,
@@ -15,6 +16,7 @@
 
 pub mod fork;
 pub mod interpreter;
+pub mod kept;
 mod observe;
 pub mod place;
 pub mod ready;

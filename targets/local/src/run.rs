@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
-use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId, task_prefix};
+use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId};
 use flowc_protocol::manifest::Manifest;
 use flowc_protocol::trigger::Started;
 use flowc_task::commit::{self, Commit, Place, Record};
+use flowc_task::error::TaskError;
 use flowc_task::gang::Gang;
+use flowc_task::held::HeldFolder;
+use flowc_task::history;
 use flowc_task::launch::{self, LaunchError, Launcher, Streams};
 use flowc_task::metadata::{MetadataTree, RunFacts};
 use flowc_task::resume::Copier;
@@ -25,6 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::fork::ForkServer;
 use crate::interpreter;
+use crate::kept::Kept;
 use crate::observe::{Entry, Observed, Scribe};
 use crate::place;
 use crate::ready::Ready;
@@ -95,6 +99,8 @@ pub struct Run {
     pub location: String,
     /// How it ended.
     pub ending: Ending,
+    /// What it has left.
+    pub kept: Arc<Kept>,
 }
 
 /// A run that could not begin.
@@ -134,10 +140,8 @@ pub async fn run(
     reporter: Arc<dyn Reporter>,
     stop: Stop,
 ) -> Result<Run, RunError> {
-    let work = tempfile::Builder::new()
-        .prefix("flowc-")
-        .tempdir()
-        .map_err(RunError::file(&std::env::temp_dir()))?;
+    let temporary = std::env::temp_dir();
+    let work = HeldFolder::make(&temporary, "flowc-").map_err(RunError::file(&temporary))?;
     let harness = flowc_task::harness::install(&request.cache)
         .or_else(|_| flowc_task::harness::install(work.path()))
         .map_err(RunError::file(work.path()))?;
@@ -210,8 +214,10 @@ pub async fn run(
         vault: request.vault.clone(),
         output_wait: request.output_wait,
     };
+    let kept = Arc::new(Kept::new(&store, &request.manifest.flow, &id, &root));
     let runner = Arc::new(Tasks {
         store,
+        kept: Arc::clone(&kept),
         launcher,
         observed: Observed {
             reporter: Arc::clone(&reporter),
@@ -260,6 +266,7 @@ pub async fn run(
         id,
         location,
         ending,
+        kept,
     })
 }
 
@@ -321,6 +328,7 @@ async fn launcher(
 /// Runs tasks by the task library.
 struct Tasks {
     store: Store,
+    kept: Arc<Kept>,
     launcher: Arc<dyn Launcher>,
     observed: Observed,
     stop: Stop,
@@ -344,6 +352,7 @@ impl RunTask for Tasks {
             ..self.template.clone()
         };
         let report = self.attempt(&request).await;
+        let report = self.looked_after(&request, report);
         let is_first = step == request.manifest.start && request.origin_run.is_none();
         if is_first && report.exit == Exit::Done {
             self.enter_parameters(&request).await;
@@ -384,6 +393,24 @@ impl Tasks {
         report
     }
 
+    /// The report of a task, unless the run's folder is gone: then nothing that it left counts, and no other try helps.
+    fn looked_after(&self, request: &TaskRequest, report: TaskReport) -> TaskReport {
+        if report.exit == Exit::Done {
+            self.kept.committed(&request.step, request.task_id());
+        }
+        let Err(lost) = self.kept.look() else {
+            return report;
+        };
+        let lost = match report.error {
+            Some(error) => format!("{error}; {lost}"),
+            None => lost,
+        };
+        TaskReport {
+            attempt: report.attempt,
+            ..TaskReport::from(&TaskError::new(Exit::Configuration, lost))
+        }
+    }
+
     /// Takes over what the origin has left; a foreach among it that is too wide for this run.
     async fn adopt(
         &self,
@@ -408,6 +435,7 @@ impl Tasks {
             self.observed.enter(Entry::CopiedParameters(record));
         }
         let on_copy = |step: &str, task: &TaskId, copy: &Commit| {
+            self.kept.committed(step, task.clone());
             self.observed.enter(Entry::Copied {
                 step: step.to_owned(),
                 task: task.clone(),
@@ -427,14 +455,14 @@ impl Tasks {
 
     /// The first step has left the task `_parameters` behind, which the observer does not hear of.
     async fn enter_parameters(&self, request: &TaskRequest) {
-        let task = task_prefix(&request.manifest.flow, &request.run, PARAMETERS_STEP, "t");
-        let bytes = self.store.get(&format!("{task}/0.data.json")).await;
-        let record = bytes
-            .ok()
-            .flatten()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(record) = record {
-            self.observed.parameters(record);
+        let flow = &request.manifest.flow;
+        let place = Place::new(flow, &request.run, PARAMETERS_STEP, "t");
+        match history::read_record(&self.store, &place, 0).await {
+            Ok(Some(record)) => self.observed.parameters(value(&record)),
+            Ok(None) => {}
+            Err(error) => self.observed.reporter.trouble(&format!(
+                "Metaflow's client will not see the parameters of this run: {error}"
+            )),
         }
     }
 }

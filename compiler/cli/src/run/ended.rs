@@ -16,6 +16,8 @@ use crate::{Outcome, output};
 /// A run that is over.
 pub(crate) struct Ended<'a> {
     pub(crate) run: Run,
+    /// What is not kept of what it left, and why.
+    pub(crate) lost: Option<String>,
     pub(crate) took: Duration,
     pub(crate) counts: Counts,
     pub(crate) plan: &'a Plan,
@@ -33,6 +35,12 @@ impl Ended<'_> {
         let Counts { ran, adopted } = self.counts;
         let kept = ran + adopted;
         match &self.run.ending {
+            Ending::Done if self.lost.is_some() => {
+                let lost = self.lost.as_deref().unwrap_or_default();
+                output::problem("Failed", format_args!("{name} after {took}: {lost}"));
+                self.tell_next(None);
+                Outcome::FlowFailed
+            }
             Ending::Done => {
                 let tasks = match adopted {
                     0 => tasks(ran),
@@ -51,7 +59,9 @@ impl Ended<'_> {
                     "Failed",
                     format_args!("{name} after {took}: {}", listed(failures)),
                 );
-                output::status("Kept", format_args!("{} in {location}", tasks(kept)));
+                if self.lost.is_none() {
+                    output::status("Kept", format_args!("{} in {location}", tasks(kept)));
+                }
                 self.tell_next(None);
                 Outcome::FlowFailed
             }
@@ -71,7 +81,9 @@ impl Ended<'_> {
                     "Stopped",
                     format_args!("{name} after {took}{while_running}"),
                 );
-                output::status("Kept", location);
+                if self.lost.is_none() {
+                    output::status("Kept", location);
+                }
                 self.tell_next(None);
                 Outcome::Interrupted
             }
@@ -81,7 +93,7 @@ impl Ended<'_> {
     /// How to go on: from what is kept if anything is, else from the beginning.
     fn tell_next(&self, width: Option<u32>) {
         let Counts { ran, adopted } = self.counts;
-        if ran + adopted == 0 {
+        if ran + adopted == 0 || self.lost.is_some() {
             output::status("Again", format_args!("flowc {}", self.again));
             return;
         }

@@ -12,7 +12,7 @@ use flowc_core::front::python;
 use flowc_core::ir::plan::Plan;
 use flowc_local::interpreter::{self, Interpreter};
 use flowc_local::resume::Origin;
-use flowc_local::run::{RunError, RunRequest, Start};
+use flowc_local::run::{Run, RunError, RunRequest, Start};
 use flowc_local::schedule::{Limits, Retries};
 use flowc_protocol::environment;
 use flowc_protocol::manifest::Manifest;
@@ -226,8 +226,6 @@ pub(crate) fn execute(
         let stop = signals::listen(interrupts).context("cannot listen for signals")?;
         anyhow::Ok(flowc_local::run::run(request, reporter, stop).await)
     })?;
-    // A task that could not be ended must not keep the command from ending.
-    runtime.shutdown_background();
     progress.finish();
     let run = match ran {
         Ok(run) => run,
@@ -254,8 +252,12 @@ pub(crate) fn execute(
         user: &user,
     };
     hooks.call(&run);
+    let lost = runtime.block_on(lost(&run));
+    // A task that could not be ended must not keep the command from ending.
+    runtime.shutdown_background();
     let ended = Ended {
         run,
+        lost,
         took: began.elapsed(),
         counts: progress.counts(),
         plan,
@@ -263,6 +265,26 @@ pub(crate) fn execute(
         again: beginning.again,
     };
     Ok(ended.tell(&findings))
+}
+
+/// What steps or hooks have removed of what the run had left.
+async fn lost(run: &Run) -> Option<String> {
+    match run.kept.check().await {
+        Ok(Ok(())) if run.kept.is_visible() => None,
+        Ok(Ok(())) => {
+            output::remark(
+                "Metaflow's client will not see this run: its metadata was removed while it ran\n",
+            );
+            None
+        }
+        Ok(Err(lost)) => Some(lost),
+        Err(error) => {
+            output::remark(&format!(
+                "cannot look whether the run's results are still there: {error}\n"
+            ));
+            None
+        }
+    }
 }
 
 /// The flow's manifest for a run on this machine: in a project, the branch is the user's own where nothing else is said.
