@@ -62,12 +62,14 @@ class IncludeFile(Parameter):
         if self.is_text is False:
             return data
         try:
-            return data.decode(self.encoding or "utf-8")
+            text = data.decode(self.encoding or "utf-8")
         except UnicodeDecodeError as error:
             raise MetaflowException(
                 "IncludeFile: file '%s' of the parameter `%s` is no text: %s"
                 % (path, self.name, error)
             ) from None
+        # As every text file that Python opens, and so as in Metaflow.
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def wrap(self, value):
         """What user code sees of the contents."""

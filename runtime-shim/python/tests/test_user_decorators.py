@@ -166,19 +166,27 @@ class Late(FlowMutator):
             % (
                 HEAD,
                 "",
-                'd = IncludeFile("d", default="d.txt", parser=str.split); n = IncludeFile("n")',
+                'd = IncludeFile("d", default="d.txt", parser=str.split); n = IncludeFile("n"); '
+                'w = IncludeFile("w", default="w.txt", encoding="utf-16"); '
+                'b = IncludeFile("b", default="w.txt", is_text=False)',
                 "",
-                "self.words = self.d; self.nothing = self.n",
+                "self.words = self.d; self.nothing = self.n; self.lines = self.w",
             )
         )
         self.addCleanup(driver.close)
         with open(os.path.join(driver.folder, "d.txt"), "w") as file:
             file.write("a b")
+        raw = "a\r\nb\rc\n\r\r\n\u2028".encode("utf-16")
+        with open(os.path.join(driver.folder, "w.txt"), "wb") as file:
+            file.write(raw)
         task = driver.run("start", next=["end"])
         self.assertTrue(task.finish["ok"], task.stderr)
         self.assertEqual(task["d"], "a b")
         self.assertEqual(task["words"], ["a", "b"])
         self.assertIsNone(task["nothing"])
+        # Line ends are those of a text file, and the bytes of any other stay.
+        self.assertEqual(task["lines"], "a\nb\nc\n\n\n\u2028")
+        self.assertEqual(task["b"], raw)
         task = driver.run("start", next=["end"], parameters={"d": "missing.txt"})
         self.assertIn("could not open file 'missing.txt'", task.finish["exception"]["line"])
 
