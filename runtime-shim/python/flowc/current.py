@@ -67,11 +67,18 @@ class Current:
     def __contains__(self, name):
         return getattr(self, name, None) is not None
 
+    def __setattr__(self, name, value):
+        if name in _ALWAYS or name in self.__dict__.get("_values", ()):
+            # Properties in Metaflow.
+            raise AttributeError("`current.%s` cannot be set" % name)
+        object.__setattr__(self, name, value)
+
+    def __dir__(self):
+        return sorted({*object.__dir__(self), *_ALWAYS, *self._values})
+
     def get(self, name, default=None):
         """The value of a name, or `default` where there is none."""
-        value = getattr(self, name, default)
-        # Metaflow has the name only where something triggered the run.
-        return default if name == "trigger" and value is None else value
+        return getattr(self, name, default)
 
     def __getattr__(self, name):
         values = self.__dict__.get("_values", {})
@@ -103,6 +110,13 @@ class Current:
         """The flow's graph as Metaflow describes it."""
         if self._graph is None:
             raise RuntimeError("Graph is not available")
+        return self._graph()
+
+    @property
+    def graph_info(self):
+        """The same, as long as a step runs."""
+        if self._graph is None:
+            raise AttributeError("`current` has no attribute `graph_info`")
         return self._graph()
 
     @property
@@ -143,6 +157,7 @@ class Current:
 
 
 _PATH = ("flow_name", "run_id", "step_name", "task_id")
-_ALWAYS = _PATH + ("retry_count", "origin_run_id", "namespace", "username", "tags", "trigger")
+_ALWAYS = _PATH + ("retry_count", "origin_run_id", "namespace", "username")
+"""Names that are there before a step runs, too."""
 
 current = Current()

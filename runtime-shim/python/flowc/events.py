@@ -133,7 +133,8 @@ def _event(each):
     from datetime import datetime
 
     time = each.get("timestamp")
-    if isinstance(time, (int, float)):
+    # As Metaflow, which leaves what is no whole number as it came.
+    if time and isinstance(time, int):
         try:
             time = datetime.fromtimestamp(time)
         except (ValueError, OverflowError, OSError):

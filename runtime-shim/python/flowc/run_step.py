@@ -234,7 +234,7 @@ class Runner:
             "origin_run_id": task.get("origin_run_id"),
             "namespace": task.get("namespace"),
             "username": task.get("username"),
-            "tags": task.get("tags") or [],
+            "tags": set(task.get("tags") or ()),
             "parameter_names": parameter_names,
         }
         project = task.get("project")

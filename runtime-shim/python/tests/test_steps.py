@@ -309,12 +309,18 @@ class Steps(unittest.TestCase):
                 )
             )
             self.graph = current.graph["doc"]
-            self.has = ("run_id" in current, "trigger" in current, current.get("trigger", 5))
-            self.trigger = current.trigger
+            self.same = current.graph_info is current.graph
+            self.has = ("run_id" in current, "trigger" in current, current.get("trigger", 5), hasattr(current, "trigger"))
+            self.listed = {"run_id", "tags", "graph_info", "project_name"} <= set(dir(current))
             try:
                 current.checkpoint
             except AttributeError as error:
                 self.message = str(error)
+            try:
+                current.tags = set()
+            except AttributeError as error:
+                self.refused = str(error)
+            current.own = 3
             """,
             project={"name": "p", "branch": "user.ann"},
             attempt=1,
@@ -335,7 +341,7 @@ class Steps(unittest.TestCase):
                 "pathspec": "F/17/start/t",
                 "namespace": "user:ann",
                 "username": "ann",
-                "tags": ["a:b"],
+                "tags": {"a:b"},
                 "parameter_names": ["q"],
                 "project_name": "p",
                 "branch_name": "user.ann",
@@ -346,8 +352,9 @@ class Steps(unittest.TestCase):
             },
         )
         self.assertEqual(task["graph"], "")
-        self.assertEqual(task["has"], (True, False, 5))
-        self.assertIsNone(task["trigger"])
+        self.assertTrue(task["same"] and task["listed"])
+        self.assertEqual(task["has"], (True, False, 5, False))
+        self.assertIn("`current.tags` cannot be set", task["refused"])
         self.assertIn("@checkpoint", task["message"])
 
     def test_settings_are_found_where_metaflow_looks(self):
