@@ -15,6 +15,7 @@ import sys
 from pickle import HIGHEST_PROTOCOL, PicklingError, Unpickler
 
 from . import lifeline, modules
+from .carried import is_unicode
 from .foreach import ForeachFrame
 
 
@@ -22,7 +23,8 @@ def main():
     """Answers the one request."""
     request = lifeline.request()
     # What unpickling prints is no answer.
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Half a surrogate pair, which the other side would not read, becomes a question mark.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
     os.dup2(2, 1)
     modules.install()
     sys.modules["__main__"].ForeachFrame = ForeachFrame
@@ -33,7 +35,7 @@ def main():
     else:
         answers = (tell(artifact["path"]) for artifact in request["artifacts"])
     for answer in answers:
-        out.write(json.dumps(answer) + "\n")
+        out.write(json.dumps(answer, ensure_ascii=False) + "\n")
         out.flush()
 
 
@@ -118,16 +120,23 @@ def _stand_in(name):
 
 
 def is_json(value, depth=20):
-    """Whether JSON gives the value back as it is."""
+    """Whether JSON gives the value back as it is to whoever has numbers of 64 bits."""
     kind = type(value)
-    if value is None or kind in (bool, int, str):
+    if value is None or kind is bool:
         return True
+    if kind is str:
+        return is_unicode(value)
+    if kind is int:
+        return -(1 << 63) <= value < 1 << 64
     if kind is float:
         return value - value == 0  # neither infinite nor nan
     if depth and kind is list:
         return all(is_json(item, depth - 1) for item in value)
     if depth and kind is dict:
-        return all(type(key) is str and is_json(item, depth - 1) for key, item in value.items())
+        return all(
+            type(key) is str and is_unicode(key) and is_json(item, depth - 1)
+            for key, item in value.items()
+        )
     return False
 
 

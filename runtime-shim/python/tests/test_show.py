@@ -67,14 +67,17 @@ class Show(unittest.TestCase):
         return self.ask(paths)
 
     def test_values_are_told_by_their_repr_and_as_json_where_that_is_the_same(self):
-        answers = self.told(None, "ä", [1, {"a": 2.5}], (1,), math.inf, {1: 2}, b"x", True)
+        answers = self.told(
+            None, "ä", [1, {"a": 2.5}], (1,), math.inf, {1: 2}, b"x", True, 10**20, ["\ud800"]
+        )
         self.assertEqual(
             [answer["text"] for answer in answers],
-            ["None", "'ä'", "[1, {'a': 2.5}]", "(1,)", "inf", "{1: 2}", "b'x'", "True"],
+            ["None", "'ä'", "[1, {'a': 2.5}]", "(1,)", "inf", "{1: 2}", "b'x'", "True"]
+            + ["1" + "0" * 20, "['\\ud800']"],
         )
         self.assertEqual(
             [answer.get("value", "-") for answer in answers],
-            [None, "ä", [1, {"a": 2.5}], "-", "-", "-", "-", True],
+            [None, "ä", [1, {"a": 2.5}], "-", "-", "-", "-", True, "-", "-"],
         )
 
     def test_what_cannot_be_read_is_an_error_of_its_own(self):
