@@ -144,6 +144,7 @@ impl Claim<'_> {
             parameters,
             parameter_specs: &manifest.parameters,
             configs: &manifest.configs,
+            config_texts: &manifest.config_texts,
             attached: &manifest.attached,
             triggers: &triggers,
             origins: &request.causes.origins,

@@ -11,11 +11,12 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::package_key;
+use flowc_protocol::json_text::JsonText;
 use flowc_protocol::known::hex;
 use flowc_protocol::manifest::{FILE_NAME, Manifest};
 use flowc_protocol::package::{FILES_MAX, SIZE_MAX};
 use flowc_protocol::{PROTOCOL, PROTOCOL_MIN};
-use serde_json::Value;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::TaskError;
@@ -106,12 +107,29 @@ pub fn read_plan(code: &Path) -> Result<Manifest, TaskError> {
     parse_plan(&text, &shown.to_string())
 }
 
+/// What every version of a plan says of itself.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default = "unversioned")]
+    protocol: JsonText,
+}
+
+fn unversioned() -> JsonText {
+    JsonText::from(serde_json::Value::Null)
+}
+
 fn parse_plan(text: &[u8], shown: &str) -> Result<Manifest, TaskError> {
-    let value: Value = serde_json::from_slice(text)
+    // Never by way of a `Value`, which rounds the numbers of configurations.
+    let Version { protocol } = serde_json::from_slice(text)
         .map_err(|error| configuration(format!("{shown} is no JSON: {error}")))?;
-    let protocol = value["protocol"].as_u64().unwrap_or_default();
-    check_protocol(protocol, "the code package")?;
-    serde_json::from_value(value)
+    check_protocol(
+        protocol
+            .value()
+            .and_then(|it| it.as_u64())
+            .unwrap_or_default(),
+        "the code package",
+    )?;
+    serde_json::from_slice(text)
         .map_err(|error| configuration(format!("{shown} is not a plan: {error}")))
 }
 

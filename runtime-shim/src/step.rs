@@ -4,12 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::setup::{self, Setup, configuration, path, text, username};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flowc_protocol::environment;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::IndexPath;
-use flowc_protocol::manifest::Manifest;
+use flowc_protocol::json_text::{JsonText, Members};
+use flowc_protocol::manifest::{Manifest, ParameterType};
 use flowc_task::error::TaskError;
 use flowc_task::held::HeldFolder;
 use flowc_task::launch::Interpreter;
@@ -19,9 +21,6 @@ use flowc_task::signals::{self, Interrupts, Urgency};
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
 use flowc_task::triggers::Causes;
-use serde_json::{Map, Value};
-
-use crate::setup::{self, Setup, configuration, path, text, username};
 
 /// Runs a step as the environment says.
 pub(crate) fn run(name: &str) -> Exit {
@@ -117,7 +116,7 @@ async fn prepare(
     let (parameters, causes) = if name == manifest.start {
         beginning(&store, &manifest).await?
     } else {
-        (Map::new(), Causes::default())
+        (Members::new(), Causes::default())
     };
     let request = TaskRequest {
         manifest: Arc::new(manifest),
@@ -146,11 +145,8 @@ async fn prepare(
 }
 
 /// The run's parameters, from the widest source to the most particular, and what started it.
-async fn beginning(
-    store: &Store,
-    manifest: &Manifest,
-) -> Result<(Map<String, Value>, Causes), TaskError> {
-    let mut values = Map::new();
+async fn beginning(store: &Store, manifest: &Manifest) -> Result<(Members, Causes), TaskError> {
+    let mut values = Members::new();
     let mut causes = Causes::default();
     if let Some(key) = text(environment::INPUT)? {
         let Some(bytes) = store.get(&key).await? else {
@@ -175,8 +171,16 @@ async fn beginning(
     for parameter in &manifest.parameters {
         let variable = format!("{}{}", environment::PARAMETER_PREFIX, parameter.name);
         if let Some(encoded) = text(&variable)? {
-            let value = serde_json::from_slice(&decode(&variable, &encoded)?)
-                .map_err(|error| configuration(format!("{variable} holds no JSON: {error}")))?;
+            let text = utf8(&variable, decode(&variable, &encoded)?)?;
+            let value = match JsonText::new(&text) {
+                Ok(value) => value,
+                // Python reads this as text that was typed.
+                Err(_) if may_be_pythons(parameter.ty, &text) => text.as_str().into(),
+                Err(error) => {
+                    let message = format!("{variable} holds no JSON: {error}");
+                    return Err(configuration(message));
+                }
+            };
             values.insert(parameter.name.clone(), value);
         }
     }
@@ -189,7 +193,7 @@ async fn beginning(
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let said: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        let said = JsonText::new(&utf8(&variable, bytes)?).map_err(|error| {
             let what = manifest.triggers[number].name();
             configuration(format!("{variable} of `{what}` holds no JSON: {error}"))
         })?;
@@ -201,13 +205,23 @@ async fn beginning(
     Ok((values, causes))
 }
 
-fn object(bytes: &[u8], place: &str) -> Result<Map<String, Value>, TaskError> {
+fn object(bytes: &[u8], place: &str) -> Result<Members, TaskError> {
     // Read as any value first: of a syntax error serde_json tells the place, of a wrong type the value.
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(values)) => Ok(values),
-        Ok(_) => Err(configuration(format!("{place} holds no JSON object"))),
-        Err(error) => Err(configuration(format!("{place} holds no JSON: {error}"))),
-    }
+    let value: JsonText = serde_json::from_slice(bytes)
+        .map_err(|error| configuration(format!("{place} holds no JSON: {error}")))?;
+    let no_object = || configuration(format!("{place} holds no JSON object"));
+    value.members().ok_or_else(no_object)
+}
+
+/// Whether a text that is no JSON may be some to Python, which also knows `NaN`, `Infinity` and `-Infinity`.
+fn may_be_pythons(ty: ParameterType, text: &str) -> bool {
+    let takes = matches!(ty, ParameterType::Float | ParameterType::Json);
+    takes && ["NaN", "Infinity"].iter().any(|word| text.contains(word))
+}
+
+fn utf8(variable: &str, bytes: Vec<u8>) -> Result<String, TaskError> {
+    String::from_utf8(bytes)
+        .map_err(|error| configuration(format!("{variable} is not UTF-8: {error}")))
 }
 
 fn decode(variable: &str, encoded: &str) -> Result<Vec<u8>, TaskError> {

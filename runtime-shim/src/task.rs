@@ -8,8 +8,9 @@ use flowc_protocol::choice::{Choice, choice_key};
 use flowc_protocol::environment;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{IndexPath, TaskId};
+use flowc_protocol::json_text::Members;
 use flowc_protocol::manifest::Manifest;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::attempt;
 use crate::commit;
@@ -48,7 +49,7 @@ pub struct TaskRequest {
     /// Folder for spool files; each task makes and removes its own below it.
     pub work: PathBuf,
     /// Values given for parameters; read by the first step only.
-    pub parameters: Arc<Map<String, Value>>,
+    pub parameters: Arc<Members>,
     /// What started the run; read by the first step only, the others find it in the store.
     pub causes: Arc<Causes>,
     /// Where the runs are that started this one, if not in the store that it runs in.

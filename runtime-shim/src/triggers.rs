@@ -4,10 +4,11 @@
 
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{run_id, task_prefix};
+use flowc_protocol::json_text::{JsonText, Members};
 use flowc_protocol::manifest::{Manifest, Trigger};
 use flowc_protocol::trigger::{Kind, Started};
 use indexmap::IndexMap;
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use crate::commit::{self, Place};
 use crate::error::TaskError;
@@ -19,7 +20,7 @@ pub struct Causes {
     /// The latest first.
     pub started: Vec<Started>,
     /// Values of parameters that events brought.
-    pub parameters: Map<String, Value>,
+    pub parameters: Members,
     /// Which field of which event each of them was, for people.
     pub origins: IndexMap<String, String>,
 }
@@ -31,7 +32,7 @@ impl Causes {
         store: &Store,
         manifest: &Manifest,
         number: usize,
-        said: &Value,
+        said: &JsonText,
     ) -> Result<(), TaskError> {
         match manifest.triggers.get(number) {
             None => Err(configuration(format!(
@@ -40,16 +41,17 @@ impl Causes {
                 manifest.triggers.len()
             ))),
             Some(Trigger::Event { name, parameters }) => {
-                let Value::Object(payload) = said else {
+                let Some(payload) = said.members() else {
                     return Err(configuration(format!(
                         "the payload of the event `{name}` is no JSON object"
                     )));
                 };
-                self.event(name, parameters, payload, payload);
+                self.event(name, parameters, &payload, &payload);
                 Ok(())
             }
             Some(Trigger::Run { name, flow }) => {
-                let token = said.get("run").unwrap_or(said);
+                let members = said.members().unwrap_or_default();
+                let token = members.get("run").unwrap_or(said);
                 self.run(store, name, flow, token).await
             }
         }
@@ -60,16 +62,16 @@ impl Causes {
         &mut self,
         store: &Store,
         manifest: &Manifest,
-        input: &Map<String, Value>,
+        input: &Members,
     ) -> Result<bool, TaskError> {
-        let text = |name: &str| input.get(name).and_then(Value::as_str);
+        let text = |name: &str| input.get(name).and_then(JsonText::as_string);
         let (Some(what), Some(source), Some(detail)) =
             (text("detail-type"), text("source"), input.get("detail"))
         else {
             return Ok(false);
         };
         let meant = manifest.triggers.iter().find(|trigger| match trigger {
-            Trigger::Event { name, .. } => name == what,
+            Trigger::Event { name, .. } => *name == what,
             Trigger::Run { .. } => source == "aws.states",
         });
         match meant {
@@ -78,29 +80,32 @@ impl Causes {
                 manifest.flow
             ))),
             Some(Trigger::Event { name, parameters }) => {
-                let Value::Object(payload) = detail else {
+                let Some(payload) = detail.members() else {
                     return Err(configuration(format!(
                         "`detail` of the event `{name}` is no JSON object"
                     )));
                 };
-                let mut about = Map::new();
+                let mut about = Members::new();
                 for (ours, theirs) in [("id", "id"), ("timestamp", "time")] {
                     about.extend(input.get(theirs).map(|it| (ours.to_owned(), it.clone())));
                 }
-                self.event(name, parameters, payload, &about);
+                self.event(name, parameters, &payload, &about);
                 Ok(true)
             }
             Some(Trigger::Run { name, flow }) => {
-                let status = &detail["status"];
-                if status != "SUCCEEDED" {
+                let detail = detail.members().unwrap_or_default();
+                let of = |name: &str| detail.get(name);
+                let status = of("status").map_or("null", JsonText::text);
+                if status != "\"SUCCEEDED\"" {
                     return Err(configuration(format!(
                         "the run of `{flow}` that ended has the status {status}, not SUCCEEDED"
                     )));
                 }
-                let token = resumed_as(&detail["input"])
-                    .or_else(|| Some(format!("sfn:{}", detail["name"].as_str()?)));
+                let token = of("input")
+                    .and_then(resumed_as)
+                    .or_else(|| Some(format!("sfn:{}", of("name")?.as_string()?)));
                 let token = token.map_or(Value::Null, Value::String);
-                self.run(store, name, flow, &token).await?;
+                self.run(store, name, flow, &token.into()).await?;
                 Ok(true)
             }
         }
@@ -110,8 +115,8 @@ impl Causes {
         &mut self,
         name: &str,
         parameters: &IndexMap<String, String>,
-        payload: &Map<String, Value>,
-        about: &Map<String, Value>,
+        payload: &Members,
+        about: &Members,
     ) {
         for (parameter, field) in parameters {
             // A field that is not there leaves the parameter's default.
@@ -121,13 +126,17 @@ impl Causes {
                 self.origins.insert(parameter.clone(), origin);
             }
         }
-        let id = about.get("id").and_then(|id| match id {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        let id = about.get("id").and_then(|id| {
+            let is_number = id
+                .text()
+                .starts_with(|c: char| c == '-' || c.is_ascii_digit());
+            is_number
+                .then(|| id.text().to_owned())
+                .or_else(|| id.as_string())
         });
+        let time = about.get("timestamp").and_then(JsonText::value);
         self.enter(Started {
-            timestamp: about.get("timestamp").and_then(seconds),
+            timestamp: time.as_ref().and_then(seconds),
             id,
             name: name.to_owned(),
             kind: Kind::Event,
@@ -139,9 +148,10 @@ impl Causes {
         store: &Store,
         name: &str,
         flow: &str,
-        token: &Value,
+        token: &JsonText,
     ) -> Result<(), TaskError> {
-        let Some(run) = token.as_str().and_then(run_id) else {
+        let Some(run) = token.as_string().as_deref().and_then(run_id) else {
+            let token = token.text();
             return Err(configuration(format!(
                 "the run of `{flow}` that ended is handed over as {token}, which is no run: it has the form argo:NAME, sfn:NAME, airflow:NAME or id:RUN"
             )));
@@ -215,9 +225,9 @@ pub async fn finished(store: &Store, flow: &str, run: &str) -> Result<Option<Fin
 }
 
 /// The run that an execution of Step Functions resumed under another id, by its input.
-fn resumed_as(input: &Value) -> Option<String> {
-    let input: Value = serde_json::from_str(input.as_str()?).ok()?;
-    Some(input.get("flowc_run")?.as_str()?.to_owned())
+fn resumed_as(input: &JsonText) -> Option<String> {
+    let input: Members = serde_json::from_str(&input.as_string()?).ok()?;
+    input.get("flowc_run")?.as_string()
 }
 
 /// The years 1 to 9999, which Python's `datetime` has, in seconds since the epoch; Metaflow's client makes one of each time.

@@ -17,10 +17,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{package_key, package_name};
+use flowc_protocol::json_text::JsonText;
 use flowc_protocol::known::hex;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use support::{Bed, FLOW, manifest, one_step, put_package, shim};
+use support::{Bed, FLOW, manifest, manifest_of, one_step, put_package, shim};
 
 /// Checks the exit code, that one line was said, and that it holds these words.
 fn expect(output: &Output, exit: Exit, words: &[&str]) {
@@ -69,6 +70,119 @@ fn a_split_is_reported_and_parameters_arrive() {
         "the answer is 36\n"
     );
     assert!(output.stderr.is_empty());
+}
+
+/// JSON that Rust's numbers and strings cannot hold, or that is written unusually.
+const UNUSUAL: &[&str] = &[
+    "0.012934022201868423",
+    "123456789012345678901",
+    "-9223372036854775809",
+    "5e-324",
+    "1E400",
+    "-0",
+    "-0.0",
+    "1.0e0",
+    "9007199254740993",
+    r#"{"b": [1, 0.1, {"z": null, "a": 1e2}], "a": "\u00e9\ud83d\ude00", "b2": {}, "a": 2}"#,
+    r#"["\ud800", "\u0000", "{{", "$x"]"#,
+];
+
+/// What only Python's `json` takes for JSON.
+const PYTHONS: &[&str] = &["NaN", r#"{"a": [NaN, -Infinity, 1], "NaN": "Infinity"}"#];
+
+#[test]
+fn values_and_configurations_are_what_python_reads_of_their_text() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let few = format!("[{},{deep}]", UNUSUAL.join(","));
+    let all = format!("[{},{few}]", PYTHONS.join(","));
+    let flow = format!(
+        r#"
+from metaflow import Config, FlowSpec, JSONType, Parameter, step
+import json
+
+FEW, ALL = json.loads({texts:?})
+
+def known(value):
+    return repr(value.to_dict() if hasattr(value, "to_dict") else value)
+
+class OneFlow(FlowSpec):
+    whole = Config("whole")
+    native = Config("native", plain=True)
+    one = Parameter("one", type=JSONType)
+    two = Parameter("two", type=JSONType)
+    number = Parameter("number", type=float)
+    count = Parameter("count", type=int)
+    own = Parameter("own", type=JSONType, default=((1, float("nan")), {{2: 10**30}}))
+
+    @step
+    def start(self):
+        assert repr(self.one) == repr(json.loads(FEW)), self.one
+        assert repr(self.two) == repr(json.loads(ALL)), self.two
+        assert known(self.whole) == repr({{"v": json.loads(FEW)}}), self.whole
+        assert known(self.native) == "{{(1, 2): [nan, -inf, b'x', (3,)]}}", self.native
+        assert repr(self.number) == "nan" and self.count == 10**30 + 1
+        assert known(self.own) == "((1, nan), {{2: 1000000000000000000000000000000}})", self.own
+        self.next(self.end)
+
+    @step
+    def end(self):
+        assert known(self.native) == "{{(1, 2): [nan, -inf, b'x', (3,)]}}", self.native
+
+if __name__ == "__main__":
+    OneFlow()
+"#,
+        texts = serde_json::to_string(&[&few, &all]).unwrap(),
+    );
+    let steps = json!({
+        "start": {"type": "linear", "next": ["end"], "parents": []},
+        "end": {"type": "end", "next": [], "parents": ["start"]},
+    });
+    let parameter = |name: &str, ty: &str| json!({"name": name, "attribute": name, "type": ty});
+    let parameters = [
+        ("one", "json"),
+        ("two", "json"),
+        ("number", "float"),
+        ("count", "int"),
+        ("own", "json"),
+    ];
+    let parameters = parameters.map(|(name, ty)| parameter(name, ty)).into();
+    let mut manifest = manifest_of("OneFlow", "start", "end", &steps, &parameters);
+    let whole = JsonText::new(&format!("{{\"v\":{few}}}")).unwrap();
+    manifest.configs.insert("whole".to_owned(), whole);
+    let native = "{(1,2,):[float('nan'),float('-inf'),b'x',(3,)]}";
+    let literals = &mut manifest.config_texts.literal;
+    literals.insert("native".to_owned(), native.to_owned());
+    let bed = Bed::new(&flow, manifest);
+    let package = put_package(&bed);
+    let folder = bed.folder.path();
+    let store = bed.store.local_root().unwrap();
+    // As a state machine keeps its input, as Argo hands over a parameter, and Airflow all of them.
+    let input = format!(r#"{{"one": {few}, "number": "nan"}}"#);
+    std::fs::write(store.join("input.json"), input).unwrap();
+    let given = r#"{"count": 1000000000000000000000000000001}"#;
+    let output = shim(folder, &package, "start", "-")
+        .env("FLOWC_INPUT", "input.json")
+        .env("FLOWC_PARAMETER_two", STANDARD.encode(&all))
+        .env("FLOWC_PARAMETER_own", STANDARD.encode("null"))
+        .env("FLOWC_PARAMETERS", STANDARD.encode(given))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let output = shim(folder, &package, "end", "-").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    // What nobody takes for JSON is refused before any Python starts.
+    let output = shim(folder, &package, "start", "-")
+        .env("FLOWC_RUN", "argo:bad")
+        .env("FLOWC_PARAMETER_two", STANDARD.encode("{nothing"))
+        .output()
+        .unwrap();
+    expect(
+        &output,
+        Exit::Configuration,
+        &["FLOWC_PARAMETER_two", "no JSON"],
+    );
 }
 
 #[test]

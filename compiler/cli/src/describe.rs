@@ -35,6 +35,9 @@ pub(crate) struct Given {
     /// Value of a configuration (repeatable)
     #[arg(long, num_args = 2, value_names = ["NAME", "JSON"], action = clap::ArgAction::Append)]
     config_value: Vec<String>,
+    /// What Metaflow's variable says of configurations: an object of their values, which Python reads.
+    #[arg(skip)]
+    config_values: Option<String>,
     /// Put a decorator onto every step that has none of its name, as in retry:times=2 (repeatable)
     #[arg(long = "with", value_name = "DECORATOR")]
     pub(crate) attached: Vec<String>,
@@ -50,16 +53,19 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// As the words of `flowc run` give it: pairs of a name and a path, pairs of a name and a text, and decorators.
+    /// As the words of `flowc run` give it: pairs of a name and a path, pairs of a name and a text, the text of the variable
+    /// for values, and decorators.
     pub(crate) fn new(
         config: Vec<String>,
         config_value: Vec<String>,
+        config_values: Option<String>,
         attached: Vec<String>,
         python: Option<OsString>,
     ) -> Self {
         Self {
             config,
             config_value,
+            config_values,
             attached,
             python,
             ..Self::default()
@@ -84,7 +90,7 @@ impl Given {
 
     /// Whether a configuration is given, which only Python can take.
     pub(crate) fn has_configs(&self) -> bool {
-        !self.config.is_empty() || !self.config_value.is_empty()
+        !self.config.is_empty() || !self.config_value.is_empty() || self.config_values.is_some()
     }
 
     /// The texts of configurations, by name.
@@ -99,6 +105,8 @@ impl Given {
         for pair in self.config.chunks_exact(2) {
             let text = fs::read_to_string(&pair[1])
                 .with_context(|| format!("cannot read the configuration {}", pair[1]))?;
+            // As Python opens a text file, and so as Metaflow and the file of `default` are read.
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
             put(&pair[0], text)?;
         }
         for pair in self.config_value.chunks_exact(2) {
@@ -173,6 +181,7 @@ pub(crate) fn describe(
         "named": question.is_named,
         "configs": given.configs()?,
         "attached": given.attached,
+        "config_values": given.config_values,
         "limits": {
             "timeout_s": limits.timeout_s,
             "memory_bytes": mib(limits.memory_mib),
@@ -219,7 +228,7 @@ pub(crate) fn describe(
         Err(_) => bail!("Python did not answer twice"),
     };
     let outcome = description::parse(&first).context("Python's answer cannot be read")?;
-    if outcome.is_ok() && first != second {
+    if outcome.is_ok() && !is_same(&first, &second) {
         return Ok(Err(unsteady(question, &first, &second)));
     }
     Ok(Ok(Answer {
@@ -227,6 +236,22 @@ pub(crate) fn describe(
         variables,
         python,
     }))
+}
+
+/// Whether two answers are one. Pickles, which never reach a bundle, need not be: the order of a set in an object is one of its run.
+fn is_same(first: &str, second: &str) -> bool {
+    let values = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let without = |text: &str| {
+        let mut answer = values(text);
+        let configs = answer.get_mut("configs").and_then(Value::as_object_mut);
+        for config in configs.into_iter().flat_map(Map::values_mut) {
+            if config["form"] == "pickle" {
+                config["text"] = Value::Null;
+            }
+        }
+        answer.to_string()
+    };
+    first == second || without(first) == without(second)
 }
 
 /// A Python that was asked.

@@ -49,6 +49,8 @@ fn row(parameter: &PlanParameter) -> (String, String) {
     }
     if let Some(default) = &parameter.default {
         said.push(format!("[default: {}]", literal::to_json(default)));
+    } else if let Some(default) = &parameter.native_default {
+        said.push(format!("[default: {default}]"));
     } else if parameter.required {
         said.push("[required]".to_owned());
     }

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use flowc_core::diag::{Code, Diagnostic, Diagnostics, Severity, suggest};
 use flowc_core::ir::flow::ParameterType;
 use flowc_core::ir::plan::{Plan, PlanParameter};
+use flowc_core::python_json;
+use flowc_protocol::json_text::{JsonText, Members};
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::{Number, Value};
 
 use crate::words::{GivenValue, OptionRow};
 
@@ -37,8 +39,8 @@ pub(crate) fn collect(
     given: &[GivenValue],
     variable: &dyn Fn(&str) -> Option<OsString>,
     command: Command,
-) -> (Map<String, Value>, Diagnostics) {
-    let mut values = Map::new();
+) -> (IndexMap<String, String>, Diagnostics) {
+    let mut values = IndexMap::new();
     let mut found = Diagnostics::default();
     for parameter in &plan.parameters {
         let name = variable_name(&parameter.name);
@@ -46,7 +48,7 @@ pub(crate) fn collect(
         if let Some(value) = value {
             match check(parameter, &value) {
                 Ok(text) => {
-                    values.insert(parameter.name.clone(), text.into());
+                    values.insert(parameter.name.clone(), text);
                 }
                 Err(wrong) => found.push(wrong_value(parameter, &name, &wrong)),
             }
@@ -69,7 +71,7 @@ pub(crate) fn collect(
         };
         match check(parameter, value) {
             Ok(text) => {
-                values.insert(given.name.clone(), text.into());
+                values.insert(given.name.clone(), text);
             }
             Err(wrong) => found.push(wrong_value(parameter, &option, &wrong)),
         }
@@ -83,10 +85,25 @@ pub(crate) fn collect(
     (values, found)
 }
 
-/// The values as an orchestrator takes them: typed, where JSON has the type and holds the value.
+/// The values as text that was typed.
+pub(crate) fn as_typed(values: &IndexMap<String, String>) -> Members {
+    let text = |(name, text): (&String, &String)| (name.clone(), JsonText::from(text.as_str()));
+    values.iter().map(text).collect()
+}
+
+/// Whether an orchestrator hands on integers of any size, or only those that a float holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Integers {
+    /// Text or Python's JSON from end to end.
+    Any,
+    /// Those of up to 53 bits: what JSON itself promises (RFC 8259, section 6).
+    Interoperable,
+}
+
+/// The values as an orchestrator takes them: typed, where its JSON has the type and holds the value.
 ///
-/// What JSON cannot hold (`nan`, whole numbers beyond 64 bits) stays the text that was typed: the harness converts it.
-pub(crate) fn typed(plan: &Plan, values: &Map<String, Value>) -> IndexMap<String, Value> {
+/// What it cannot hold (`nan`, an integer that it would round) stays the text that was typed: the harness converts it.
+pub(crate) fn typed(plan: &Plan, values: &IndexMap<String, String>, integers: Integers) -> Members {
     let ty = |name: &str| {
         let mut parameters = plan.parameters.iter();
         parameters
@@ -94,24 +111,37 @@ pub(crate) fn typed(plan: &Plan, values: &Map<String, Value>) -> IndexMap<String
             .filter(|parameter| parameter.separator.is_none())
             .map(|parameter| parameter.ty)
     };
-    let typed = |name: &str, text: &str| {
-        let digits = text.trim().replace('_', "");
-        match ty(name)? {
-            ParameterType::Int => digits.parse::<i64>().ok().map(Value::from),
-            ParameterType::Float => digits
-                .parse::<f64>()
-                .ok()
-                .and_then(|number| serde_json::Number::from_f64(number).map(Value::Number)),
-            ParameterType::Bool => Some(Value::Bool(is_true(text))),
-            ParameterType::Str | ParameterType::Json => None,
+    let typed = |name: &str, text: &str| match ty(name)? {
+        ParameterType::Int => integer(text, integers),
+        ParameterType::Float => {
+            let number = text.trim().replace('_', "").parse().ok()?;
+            Some(Value::Number(Number::from_f64(number)?).into())
         }
+        ParameterType::Bool => Some(Value::Bool(is_true(text)).into()),
+        ParameterType::Str | ParameterType::Json => None,
     };
-    let values = values.iter().map(|(name, value)| {
-        let text = value.as_str().unwrap_or_default();
-        let value = typed(name, text).unwrap_or_else(|| value.clone());
+    let values = values.iter().map(|(name, text)| {
+        let value = typed(name, text).unwrap_or_else(|| text.as_str().into());
         (name.clone(), value)
     });
     values.collect()
+}
+
+/// An integer as JSON writes it.
+fn integer(text: &str, integers: Integers) -> Option<JsonText> {
+    let text = text.trim().replace('_', "");
+    let digits = text.trim_start_matches(['+', '-']).trim_start_matches('0');
+    let sign = if text.starts_with('-') && !digits.is_empty() {
+        "-"
+    } else {
+        ""
+    };
+    let number = format!("{sign}{}", if digits.is_empty() { "0" } else { digits });
+    let is_exact = number
+        .parse::<i64>()
+        .is_ok_and(|number| number.unsigned_abs() < 1 << 53);
+    let fits = is_exact || integers == Integers::Any;
+    fits.then(|| JsonText::new(&number).ok())?
 }
 
 /// The variable that Metaflow reads a parameter from.
@@ -145,8 +175,8 @@ fn check(parameter: &PlanParameter, value: &OsString) -> Result<String, String> 
         ParameterType::Int => is_python_int(text),
         ParameterType::Float => is_python_float(text),
         ParameterType::Bool => is_bool(text),
-        ParameterType::Json => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Ok(_) => true,
+        ParameterType::Json => match python_json::check(text) {
+            Ok(()) => true,
             Err(error) => return Err(format!("`{text}` is not JSON: {error}")),
         },
     };
@@ -274,6 +304,27 @@ mod tests {
         }
         for text in ["", ".", "e5", "1e", "1.2.3", "0x1p3", "1,5", "high"] {
             assert!(!is_python_float(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_keep_their_digits() {
+        let long = "123456789012345678901234567890";
+        for (text, any, few) in [
+            (" +1_000 ", Some("1000"), Some("1000")),
+            ("-0", Some("0"), Some("0")),
+            ("-007", Some("-7"), Some("-7")),
+            (
+                "9007199254740991",
+                Some("9007199254740991"),
+                Some("9007199254740991"),
+            ),
+            ("-9007199254740992", Some("-9007199254740992"), None),
+            (long, Some(long), None),
+        ] {
+            let shown = |integers| integer(text, integers).map(|number| number.text().to_owned());
+            assert_eq!(shown(Integers::Any).as_deref(), any, "{text}");
+            assert_eq!(shown(Integers::Interoperable).as_deref(), few, "{text}");
         }
     }
 

@@ -8,5 +8,6 @@ pub mod diag;
 pub mod front;
 pub mod ir;
 pub mod lower;
+pub mod python_json;
 pub mod show;
 pub mod source;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::manifest::{Catch, EmptyForeach, Parameter, Secrets, StepKind};
+use crate::json_text::Members;
+use crate::manifest::{Catch, ConfigTexts, EmptyForeach, Parameter, Secrets, StepKind};
 use crate::trigger::Started;
 
 /// Longest frame, in bytes.
@@ -234,7 +235,7 @@ pub struct Task<'a> {
     /// Socket that the harness may connect to at any time, to speak over another connection.
     pub door: Option<&'a str>,
     /// Given values; only for the first step.
-    pub parameters: Option<&'a Map<String, Value>>,
+    pub parameters: Option<&'a Members>,
     /// Where values that an event brought come from, by parameter, for people; only for the first step.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub origins: &'a IndexMap<String, String>,
@@ -244,8 +245,11 @@ pub struct Task<'a> {
     /// All parameters of the flow.
     pub parameter_specs: &'a [Parameter],
     /// Values of the flow's configurations, by name.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub configs: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub configs: &'a Members,
+    /// Those that JSON would change or lacks.
+    #[serde(skip_serializing_if = "ConfigTexts::is_empty")]
+    pub config_texts: &'a ConfigTexts,
     /// Decorators of the option `--with`, for mutators to see.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub attached: &'a [String],

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod exit;
 pub mod flow_ir;
 pub mod identity;
+pub mod json_text;
 pub mod known;
 pub mod manifest;
 pub mod package;

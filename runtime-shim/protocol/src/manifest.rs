@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json_text::Members;
+
 /// Name of the file at the root of the code package.
 pub const FILE_NAME: &str = "plan.json";
 
@@ -37,8 +39,11 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// Values of the configurations, by name.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub configs: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub configs: Members,
+    /// Those that JSON would change or lacks.
+    #[serde(default, skip_serializing_if = "ConfigTexts::is_empty")]
+    pub config_texts: ConfigTexts,
     /// Decorators of the option `--with`, for the mutators of a flow that cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<String>,
@@ -63,6 +68,25 @@ impl Manifest {
     pub fn is_gang(&self, step: &Step) -> bool {
         let split = step.foreach.last().and_then(|split| self.steps.get(split));
         split.is_some_and(|split| split.gang)
+    }
+}
+
+/// Values of configurations that are no JSON, by name: text that Python wrote and that Python reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigTexts {
+    /// Literals, with `float('nan')` and the like, `set((1,))` and `frozenset(())` besides.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub literal: IndexMap<String, String>,
+    /// Pickles as base64; only in runs on this machine.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub pickle: IndexMap<String, String>,
+}
+
+impl ConfigTexts {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.literal.is_empty() && self.pickle.is_empty()
     }
 }
 
@@ -101,7 +125,7 @@ pub struct Parameter {
     /// Default; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// The default is computed by Python when the run starts.
+    /// Python has the default: it is computed when the run starts, or is a value that JSON would change or lacks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub computed_default: bool,
     /// Whether a value must be given.
@@ -149,7 +173,7 @@ impl Trigger {
 pub enum ParameterType {
     /// A string.
     Str,
-    /// A 64-bit integer.
+    /// An integer.
     Int,
     /// A float.
     Float,

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 
 from .exceptions import MetaflowException
 from .parameters import Parameter, context_of
@@ -64,7 +65,7 @@ ConfigValue.__module__ = MODULE
 def _wrapped(value):
     if isinstance(value, ConfigValue):
         return value
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return ConfigValue(value)
     if isinstance(value, (list, tuple, set)):
         return type(value)([_wrapped(item) for item in value])
@@ -73,7 +74,7 @@ def _wrapped(value):
 
 def plain(value):
     """A value with dictionaries for configurations."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return type(value)([plain(item) for item in value])
@@ -209,9 +210,9 @@ class Config(Parameter):
             return None
         if self.parser:
             value = parser_of(self.parser)(text)
-            if not self._plain and not isinstance(value, dict):
+            if not self._plain and not isinstance(value, Mapping):
                 raise MetaflowException(
-                    "the parser of config '%s' returned a %s, no dictionary"
+                    "the parser of config '%s' returned a %s, no mapping"
                     % (self.name, type(value).__name__)
                 )
             return value

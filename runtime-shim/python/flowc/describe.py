@@ -10,13 +10,13 @@ import os
 import sys
 import time
 
-from . import debugger, flowspec, lifeline, modules
+from . import carried, debugger, flowspec, lifeline, modules
 from .decorators import decorated
 from .events import NamespacedEventName
 from .exceptions import MetaflowException, TaskOver
 from .parameters import JSONTypeClass
 
-VERSION = 1
+VERSION = 2
 """Of the answer."""
 
 TICK_S = 0.02
@@ -155,6 +155,10 @@ def _run(question, changes, traced, into):
     except BaseException as error:
         answer = {"error": _said(debugger.explained(error), question["root"])}
     text = json.dumps(dict(answer, version=VERSION), allow_nan=False)
+    if "\\ud" in text:
+        # Half a surrogate pair, which the other side would not read, can only be in what people read.
+        whole = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+        text = json.dumps(json.loads(whole.decode("utf-8")))
     read = json.dumps(log and log.told())
     with open(into, "w", encoding="ascii") as file:
         file.write("%d\n%s\n%s" % (len(read) + 1 + len(text), read, text))
@@ -189,7 +193,7 @@ class Describer:
         self.name = question["flow"]
         # Whose class was named beside the file wants that one, and nobody else's.
         self.named = bool(question.get("named"))
-        self.given = question.get("configs") or {}
+        self.given = _given(question)
         self.attached = question.get("attached") or ()
         self.met = None
 
@@ -239,13 +243,16 @@ class Describer:
             each.name: each.read(self.given.get(each.name), self.root, self.name)
             for each in configs
         }
-        for name, value in values.items():
-            _check_json(name, value)
+        written = {
+            each.name: dict(carried.write(each.name, values[each.name]), attribute=attribute)
+            for attribute, each in declared
+            if each.IS_CONFIG_PARAMETER
+        }
         mutators.prepare(flow_class, values, self.attached)
         steps = mutators.steps_of(flow_class)
         return {
             "flow": flow_class.__name__,
-            "configs": values,
+            "configs": written,
             "decorators": [_mark(mark) for mark in reversed(flow_class._all_marks)],
             "steps": {
                 name: [_mark(mark) for mark in reversed(function.decorators)]
@@ -317,13 +324,13 @@ def _code(value):
     return getattr(inspect.unwrap(decorated(value)), "__code__", None)
 
 
-def _check_json(name, value):
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise MetaflowException(
-            "the value of config '%s' cannot be kept as JSON: %s" % (name, error)
-        ) from None
+def _given(question):
+    """Texts of configurations, by name: those of the command line before those of Metaflow's variable."""
+    given = dict(question.get("configs") or {})
+    variable = question.get("config_values")
+    for name, value in json.loads(variable).items() if variable else ():
+        given.setdefault(name, value if isinstance(value, str) else json.dumps(value))
+    return given
 
 
 def _mark(mark):
@@ -347,7 +354,7 @@ def _parameter(attribute, parameter, root):
         "attribute": attribute,
         "name": parameter.name,
         "type": _type(parameter._declared_type),
-        "default": None if default is None or computed else _value(default),
+        "default": None if default is None or computed else _default(default),
         "computed": computed,
         "file": is_file,
         "help": None if parameter.help is None else str(parameter.help),
@@ -383,27 +390,46 @@ def _value(value):
         return {"shown": re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))[:200]}
 
 
+def _default(value):
+    """As `_value`; what JSON would change or lacks stays Python's own, and is told by its text."""
+    if _is_plain(value):
+        return _value(value)
+    try:
+        text = carried.literal_text(value)
+    except carried.NoLiteral:
+        return _value(value)
+    return {"native": {"text": text, "type": type(value).__name__}}
+
+
+def _is_plain(value):
+    """Whether any target can be told the value as it is."""
+    if isinstance(value, dict):
+        return all(
+            isinstance(key, str) and carried.is_unicode(key) and _is_plain(item)
+            for key, item in value.items()
+        )
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 63
+    if isinstance(value, str):
+        return carried.is_unicode(value)
+    return value is None or (isinstance(value, float) and value - value == 0)
+
+
 def _literal(value):
     if isinstance(value, NamespacedEventName):
         return {"pairs": [["namespaced_event_name", value.name]]}
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, int):
-        if not -(1 << 63) <= value < 1 << 63:
-            raise ValueError(value)
-        return value
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise ValueError(value)
-        return value
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, list):
         return [_literal(item) for item in value]
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise TypeError(value)
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         # As pairs: whoever reads this may sort the keys of objects, and their order is the author's.
         return {"pairs": [[key, _literal(item)] for key, item in value.items()]}
-    raise TypeError(value)
+    if isinstance(value, dict) or not _is_plain(value):
+        raise TypeError(value)
+    return value
 
 
 def _said(error, root):

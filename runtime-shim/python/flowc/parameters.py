@@ -139,7 +139,7 @@ def convert(parameter, value):
                 return json.loads(value)
             return value
         return kind(value)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         name = getattr(kind, "__name__", None) or repr(kind)
         raise MetaflowException(
             "the parameter `%s` cannot be %r: that is no %s" % (parameter.name, value, name)

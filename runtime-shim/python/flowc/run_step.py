@@ -25,6 +25,16 @@ def _as_it_is(value):
     return value
 
 
+def _configs(task):
+    """Values of the configurations, by name."""
+    values = dict(task.get("configs") or {})
+    for form, texts in (task.get("config_texts") or {}).items():
+        from . import carried
+
+        values.update((name, carried.read(form, text)) for name, text in texts.items())
+    return values
+
+
 def _may_be_retried(error):
     """False for an exit with the code after which Metaflow's runtime tries no more (`runtime.py`, 2.19.39)."""
     code = error.code if isinstance(error, SystemExit) else None
@@ -130,7 +140,7 @@ class Runner:
         if self.configured:
             from .mutators import prepare
 
-            mutated = prepare(type(flow), task.get("configs") or {}, task.get("attached") or ())
+            mutated = prepare(type(flow), _configs(task), task.get("attached") or ())
         body = getattr(flow, task["step"], None)
         if not callable(body):
             raise Fault(

@@ -77,6 +77,8 @@ class Parameters(unittest.TestCase):
         for declared, given, message in (
             ('i = Parameter("i", type=int)', {"i": "x"}, "parameter `i` cannot be 'x': that is no int"),
             ('b = Parameter("b", type=bool)', {"b": "maybe"}, "cannot be 'maybe': that is no bool"),
+            ('i = Parameter("i", type=int)', {"i": float("inf")}, "cannot be inf: that is no int"),
+            ('f = Parameter("f", type=float)', {"f": 10**400}, "that is no float"),
             ('j = Parameter("j", type=JSONType)', {"j": "{"}, "that is no JSON"),
             ('r = Parameter("r", required=True)', {}, "the parameter `r` has no value"),
             ('c = Parameter("c", type=int, default=lambda c: "1")', {}, "expected a int"),

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use flowc_protocol::identity::IndexPath;
+use flowc_protocol::json_text::Members;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::launch::{Interpreter, Streams};
 use flowc_task::secrets::Vault;
 use flowc_task::signals::Stop;
 use flowc_task::store::Store;
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// `start` splits over three items, `work` squares each, `join` adds them up, `end` prints.
 pub const FLOW: &str = r#"
@@ -167,7 +168,7 @@ impl Bed {
             code: self.folder.path().join("code"),
             cwd: self.folder.path().join("code"),
             work: self.folder.path().join("work"),
-            parameters: Arc::new(Map::new()),
+            parameters: Arc::new(Members::new()),
             causes: Arc::default(),
             elsewhere: None,
             origin_run: None,

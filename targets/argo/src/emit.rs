@@ -244,7 +244,7 @@ fn arguments(plan: &Plan, found: &mut Diagnostics) -> Arguments {
             );
         }
         let default = parameter.default.as_ref().map_or(Value::Null, to_json);
-        let default = text::json_argument(&default);
+        let default = text::json_argument(&default.to_string());
         if default.len() > PARAMETER_MAX {
             let message = format!(
                 "the default of `{}` is {} bytes long as JSON, and argo can hand {PARAMETER_MAX} to a container",

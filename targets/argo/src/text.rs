@@ -6,7 +6,6 @@
 use flowc_core::diag::{Code, Diagnostic};
 use flowc_core::source::Span;
 use flowc_target::profile::Setting;
-use serde_json::Value;
 
 /// A text that Argo would take for a template is refused, since Argo has no way to write it.
 pub(crate) fn literal(
@@ -36,16 +35,17 @@ pub(crate) fn environment(
     Ok(literal(text, what, span)?.replace('$', "$$"))
 }
 
-/// A JSON value as a workflow parameter: within JSON's texts, the only place for `{{`, the second brace is written as its code.
-pub(crate) fn json_argument(value: &Value) -> String {
-    value.to_string().replace("{{", "{\\u007b")
+/// The text of a JSON value as a workflow parameter: within JSON's strings, the only place for `{{`, the second brace is
+/// written as its code.
+pub(crate) fn json_argument(value: &str) -> String {
+    value.replace("{{", "{\\u007b")
 }
 
 #[cfg(test)]
 mod tests {
     use flowc_target::testing::HOSTILE;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -90,7 +90,7 @@ mod tests {
         #[test]
         fn arguments_round_trip(text in "[{}=\"\\\\a]{0,20}") {
             let value = json!({"k": [text, {"{{": {"a": {}}}]});
-            let written = json_argument(&value);
+            let written = json_argument(&value.to_string());
             prop_assert!(!written.contains("{{"));
             prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value);
         }

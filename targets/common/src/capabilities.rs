@@ -1,7 +1,7 @@
 //! What a target can do, as data; one shared pass compares it with a plan.
 
 use flowc_core::diag::{Code, Diagnostic, Diagnostics};
-use flowc_core::ir::flow::{Gang, Literal};
+use flowc_core::ir::flow::{ConfigForm, Gang, Literal};
 use flowc_core::ir::plan::{Attributes, Plan, PlanStep, Trigger};
 
 use crate::{Target, project};
@@ -141,6 +141,7 @@ pub fn check(plan: &Plan, target: &dyn Target) -> Diagnostics {
     for (_, step) in plan.steps.iter() {
         pass.step(plan, step, can);
     }
+    pass.configs(plan);
     pass.found
 }
 
@@ -150,6 +151,22 @@ struct Pass {
 }
 
 impl Pass {
+    /// A bundle is the same bytes wherever it is made, and reads the same in any Python: a pickle is neither.
+    fn configs(&mut self, plan: &Plan) {
+        for (name, config) in &plan.configs {
+            let ConfigForm::Pickle { because } = &config.form else {
+                continue;
+            };
+            let message = format!(
+                "the value of the configuration `{name}` cannot be part of a deployment for {}",
+                self.target
+            );
+            let help = "let its parser return texts, numbers, booleans, lists, tuples, sets and dictionaries of them; `flowc run` takes the value as it is";
+            let found = Diagnostic::error(Code::FC0031, message, config.span, "declared here");
+            self.found.push(found.note(because.clone()).help(help));
+        }
+    }
+
     fn step(&mut self, plan: &Plan, step: &PlanStep, can: &Capabilities) {
         if step.foreach.len() > 1 && !can.nested_foreach {
             self.nested(plan, step);

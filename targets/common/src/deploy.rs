@@ -12,8 +12,7 @@ use std::fmt;
 use async_trait::async_trait;
 use flowc_core::ir::plan::Plan;
 use flowc_protocol::identity::IndexPath;
-use indexmap::IndexMap;
-use serde_json::Value;
+use flowc_protocol::json_text::Members;
 
 use crate::{BundleFile, Options};
 
@@ -171,11 +170,7 @@ pub trait Operator: Send + Sync {
     ) -> Result<(), DeployError>;
 
     /// Starts a run of what is deployed. `parameters` holds only what the user gave, checked against the flow.
-    async fn trigger(
-        &self,
-        flow: FlowRef<'_>,
-        parameters: &IndexMap<String, Value>,
-    ) -> Result<Run, DeployError>;
+    async fn trigger(&self, flow: FlowRef<'_>, parameters: &Members) -> Result<Run, DeployError>;
 
     /// The newest runs, newest first, at most `limit`; without `troubles`.
     async fn runs(&self, flow: FlowRef<'_>, limit: usize) -> Result<Vec<RunState>, DeployError>;

@@ -2,16 +2,18 @@
 
 mod graph_info;
 
-use flowc_core::ir::flow::ParameterType;
+use flowc_core::ir::flow::{ConfigForm, ParameterType};
 use flowc_core::ir::plan::{Plan, PlanParameter, PlanStep, Secrets, StepId, StepKind, Trigger};
 use flowc_core::ir::project::Project;
 use flowc_protocol::PROTOCOL;
-use flowc_protocol::manifest::{self, EmptyForeach, Manifest};
+use flowc_protocol::json_text::{JsonText, Members};
+use flowc_protocol::manifest::{self, ConfigTexts, EmptyForeach, Manifest};
 
 use crate::literal::to_json;
 
 /// What the shim has to know of a flow; the same plan gives the same manifest.
 pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
+    let (configs, config_texts) = configs(plan);
     Manifest {
         protocol: PROTOCOL,
         flow: plan.flow.clone(),
@@ -28,11 +30,33 @@ pub fn manifest(plan: &Plan, empty_foreach: EmptyForeach) -> Manifest {
         triggers: triggers(plan),
         project: plan.project.as_ref().map(|project| project.name.clone()),
         branch: plan.project.as_ref().and_then(Project::branch_name),
-        configs: plan.configs.clone(),
+        configs,
+        config_texts,
         attached: plan.attached.clone(),
         exit_hooks: exit_hooks(plan),
         graph_info: graph_info::graph_info(plan),
     }
+}
+
+fn configs(plan: &Plan) -> (Members, ConfigTexts) {
+    let (mut json, mut texts) = (Members::new(), ConfigTexts::default());
+    for (name, config) in &plan.configs {
+        let (name, text) = (name.clone(), config.text.clone());
+        match &config.form {
+            // That it is JSON was seen when Python said it.
+            ConfigForm::Json => {
+                let value = JsonText::new(&text).unwrap_or_else(|_| text.as_str().into());
+                json.insert(name, value);
+            }
+            ConfigForm::Literal => {
+                texts.literal.insert(name, text);
+            }
+            ConfigForm::Pickle { .. } => {
+                texts.pickle.insert(name, text);
+            }
+        }
+    }
+    (json, texts)
 }
 
 /// What starts the flow's runs, as files name it.
@@ -67,7 +91,8 @@ fn parameter(parameter: &PlanParameter) -> manifest::Parameter {
         attribute: parameter.attribute.clone(),
         ty: parameter_type(parameter.ty),
         default: parameter.default.as_ref().map(to_json),
-        computed_default: parameter.computed_default.is_some(),
+        computed_default: parameter.computed_default.is_some()
+            || parameter.native_default.is_some(),
         required: parameter.required,
         separator: parameter.separator.clone(),
     }

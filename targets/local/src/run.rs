@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowc_protocol::exit::Exit;
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId};
+use flowc_protocol::json_text::Members;
 use flowc_protocol::manifest::Manifest;
 use flowc_protocol::trigger::Started;
 use flowc_task::commit::{self, Commit, Place, Record};
@@ -24,7 +25,7 @@ use flowc_task::signals::{self, Stop, Stopper, Urgency};
 use flowc_task::store::{Store, StoreError};
 use flowc_task::task::{self, TaskReport, TaskRequest};
 use flowc_task::triggers::Causes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::fork::ForkServer;
 use crate::interpreter;
@@ -51,7 +52,7 @@ pub struct RunRequest {
     /// Root of the metadata tree for stores that are no folder; a folder holds its own.
     pub metadata: PathBuf,
     /// Values given for parameters, as typed.
-    pub parameters: Map<String, Value>,
+    pub parameters: Members,
     /// What is to have started the run, the latest first; a resumed one has the same as its origin if this is empty.
     pub triggers: Vec<Started>,
     /// Tags of the user.

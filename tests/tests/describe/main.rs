@@ -11,6 +11,7 @@ mod configs;
 mod limits;
 mod same;
 mod surroundings;
+mod values;
 
 use std::fs;
 use std::path::Path;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use flowc_core::diag::Diagnostics;
 use flowc_local::resume::Origin;
-use serde_json::Map;
+use flowc_protocol::json_text::Members;
 
 use crate::load::Compilation;
 use crate::place::Local;
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let beginning = Beginning {
         triggers,
-        parameters: Map::new(),
+        parameters: Members::new(),
         origin: Some(Origin {
             record,
             rerun: arguments.step.clone(),

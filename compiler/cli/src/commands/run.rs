@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let beginning = Beginning {
         triggers,
-        parameters,
+        parameters: parameters::as_typed(&parameters),
         origin: None,
         again: format!("run {}", words::shown(&args.rest)),
     };

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::describe::Given;
 use crate::load::Compilation;
 use crate::operate::{self, Asked, Console, Deployed, Orchestrator};
-use crate::parameters;
+use crate::parameters::{self, Integers};
 use crate::words::{self, Names, OptionRow, text};
 use crate::{Outcome, help, output};
 
@@ -124,7 +124,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if found.has_errors() {
         return Ok(Outcome::Trouble);
     }
-    let values = parameters::typed(plan, &values);
+    let integers = match target {
+        Orchestrator::Argo | Orchestrator::Airflow => Integers::Any,
+        Orchestrator::StepFunctions => Integers::Interoperable,
+    };
+    let values = parameters::typed(plan, &values, integers);
     let console = Console::new();
     let outcome = operate::block_on(async {
         let operator = deployed.connect().await?;

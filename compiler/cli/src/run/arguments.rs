@@ -2,13 +2,21 @@
 
 use std::ffi::{OsStr, OsString};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use flowc_core::python_json;
 use flowc_target::BranchChoice;
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
+use serde::de::IgnoredAny;
 
 use crate::describe::Given;
 use crate::place::variable;
 use crate::words::{self, GivenValue, Names, OptionRow, positive, text};
+
+/// Metaflow's variable for configurations that are in files: names and paths.
+const PATHS_VARIABLE: &str = "METAFLOW_FLOW_CONFIG";
+
+/// Metaflow's variable for configurations: names and values.
+const VALUES_VARIABLE: &str = "METAFLOW_FLOW_CONFIG_VALUE";
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -247,23 +255,29 @@ impl Arguments {
                 all.extend([name.clone(), value.clone()]);
             }
         }
-        let variables = ["METAFLOW_FLOW_CONFIG", "METAFLOW_FLOW_CONFIG_VALUE"];
-        for (name, all) in variables.into_iter().zip(&mut given) {
-            let Some(text) = variable(name).filter(|text| !text.is_empty()) else {
-                continue;
-            };
-            let values: Map<String, Value> = serde_json::from_str(&text.to_string_lossy())
-                .with_context(|| format!("{name} is no JSON object of configurations"))?;
-            for (config, value) in values {
-                if !known.contains(&config.as_str()) {
-                    let text = value.as_str().map(str::to_owned);
-                    all.extend([config, text.unwrap_or_else(|| value.to_string())]);
-                }
+        let [mut configs, values] = given;
+        let mut paths = IndexMap::new();
+        if let Some(text) = set(PATHS_VARIABLE) {
+            paths = serde_json::from_str::<IndexMap<String, String>>(&text).with_context(|| {
+                format!("{PATHS_VARIABLE} is no JSON object of configurations and paths")
+            })?;
+            paths.retain(|name, _| !known.contains(&name.as_str()));
+        }
+        let variable = set(VALUES_VARIABLE);
+        if let Some(text) = &variable {
+            // Only the names are looked at: what the values are, Python reads.
+            let named: IndexMap<String, IgnoredAny> =
+                serde_json::from_str(&python_json::standard(text)).with_context(|| {
+                    format!("{VALUES_VARIABLE} is no JSON object of configurations")
+                })?;
+            if let Some(name) = named.keys().find(|name| paths.contains_key(*name)) {
+                bail!("the configuration `{name}` is given twice");
             }
         }
-        let [configs, values] = given;
+        configs.extend(paths.into_iter().flat_map(|(name, path)| [name, path]));
         let attached = [&*self.attached, &*self.attached_by_settings].concat();
-        Ok(Given::new(configs, values, attached, self.python.clone()))
+        let python = self.python.clone();
+        Ok(Given::new(configs, values, variable, attached, python))
     }
 
     /// What to type after `flowc resume` to go on from a run of these arguments, with foreaches as wide as `width` if
@@ -317,6 +331,12 @@ impl Arguments {
         }
         words::shown(&line)
     }
+}
+
+/// The text of a variable that is set and not empty.
+fn set(name: &str) -> Option<String> {
+    let text = variable(name).filter(|text| !text.is_empty())?;
+    Some(text.to_string_lossy().into_owned())
 }
 
 /// Both words of an option that takes two.

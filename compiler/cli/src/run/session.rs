@@ -15,13 +15,13 @@ use flowc_local::resume::Origin;
 use flowc_local::run::{Run, RunError, RunRequest, Start};
 use flowc_local::schedule::{Limits, Retries};
 use flowc_protocol::environment;
+use flowc_protocol::json_text::Members;
 use flowc_protocol::manifest::Manifest;
 use flowc_protocol::trigger::Started;
 use flowc_target::{BranchChoice, Profile, manifest};
 use flowc_task::signals::{self, Interrupts};
 use flowc_task::store::Store;
 use flowc_task::task;
-use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
 use crate::commands::check::MessageFormat;
@@ -137,7 +137,7 @@ impl Machine {
 /// What a run begins with.
 pub(crate) struct Beginning {
     /// Values given for parameters.
-    pub(crate) parameters: Map<String, Value>,
+    pub(crate) parameters: Members,
     /// What is to have started the run.
     pub(crate) triggers: Vec<Started>,
     /// The run that is resumed.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use flowc_core::diag::render::Colour;
 use flowc_protocol::identity::{IndexPath, PARAMETERS_STEP, TaskId};
+use flowc_protocol::json_text::Members;
 use flowc_protocol::manifest::Manifest;
 use flowc_task::cas::{Blobs, Loaded};
 use flowc_task::commit::{self, Commit, Place, Record};
@@ -18,7 +19,7 @@ use flowc_task::launch::{Interpreter, Streams};
 use flowc_task::signals::Stop;
 use flowc_task::store::{Put, Store};
 use flowc_task::task::{self, Observer, Stream, TaskReport, TaskRequest};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::output;
 use crate::run::progress::write_line;
@@ -135,7 +136,7 @@ impl Scene {
             code: subject.code.clone(),
             cwd,
             work: self.folder.path().to_owned(),
-            parameters: Arc::new(Map::new()),
+            parameters: Arc::new(Members::new()),
             causes: Arc::default(),
             elsewhere: self.elsewhere.clone(),
             origin_run: self.origin.clone(),

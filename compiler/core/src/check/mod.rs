@@ -19,7 +19,7 @@ use crate::diag::{Code, Diagnostics};
 use crate::ir::flow::Flow;
 use crate::source::SourceTree;
 use graph::Graph;
-pub(crate) use parameters::convert;
+pub(crate) use parameters::{convert, is_python_number};
 use splits_joins::Structure;
 
 /// What the graph rules found out and lowering needs.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::decorators::{describe, number, whole};
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::flow::{Flow, Literal, Parameter, ParameterDefault, ParameterType};
+use crate::python_json;
 use crate::source::{SourceTree, Span};
 
 /// Names that Metaflow keeps for its own options (metaflow/parameters.py, `Parameter.__init__`, read at 2.19.38); `-` may also be written `_`.
@@ -128,11 +129,18 @@ fn check_default(tree: &SourceTree, parameter: &Parameter, diagnostics: &mut Dia
     let Some(default) = &parameter.default else {
         return;
     };
-    let ParameterDefault::Literal(value) = &default.value else {
-        return;
-    };
     let Some(ty) = &parameter.ty else { return };
-    if convert(ty.value, value).is_some() {
+    let (fits, shown, value) = match &default.value {
+        ParameterDefault::Literal(value) => {
+            let fits = convert(ty.value, value).is_some() || is_python_number(ty.value, value);
+            (fits, describe(value).to_owned(), value)
+        }
+        ParameterDefault::Native { text, ty: own } => {
+            (takes(ty.value, *own), format!("`{text}`"), &Literal::None)
+        }
+        ParameterDefault::Computed(_) => return,
+    };
+    if fits {
         return;
     }
     let name = &parameter.name.value;
@@ -143,7 +151,7 @@ fn check_default(tree: &SourceTree, parameter: &Parameter, diagnostics: &mut Dia
         default.span,
         match (ty.value, value) {
             (ParameterType::Json, Literal::Str(_)) => "not JSON".to_owned(),
-            _ => format!("this is {}", describe(value)),
+            _ => format!("this is {shown}"),
         },
     )
     .label(ty.span, format!("`{wanted}` is asked for here"));
@@ -166,7 +174,7 @@ fn check_separator(parameter: &Parameter, diagnostics: &mut Diagnostics) {
     let literal = match &parameter.default {
         Some(default) => match &default.value {
             ParameterDefault::Literal(literal) => Some((literal, default.span)),
-            ParameterDefault::Computed(_) => None,
+            ParameterDefault::Native { .. } | ParameterDefault::Computed(_) => None,
         },
         None => None,
     };
@@ -248,8 +256,7 @@ pub(crate) fn convert(ty: ParameterType, value: &Literal) -> Option<Literal> {
     match (ty, value) {
         (_, Literal::None) => Some(Literal::None),
         (ParameterType::Json, Literal::Str(text)) => {
-            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-            is_json.then(|| value.clone())
+            python_json::check(text).is_ok().then(|| value.clone())
         }
         (ParameterType::Json, _)
         | (ParameterType::Str, Literal::Str(_))
@@ -258,6 +265,29 @@ pub(crate) fn convert(ty: ParameterType, value: &Literal) -> Option<Literal> {
         (ParameterType::Float, _) => number(value).map(Literal::Float),
         (ParameterType::Bool, Literal::Str(text)) => truth(text).map(Literal::Bool),
         (ParameterType::Str | ParameterType::Bool, _) => None,
+    }
+}
+
+/// Whether a parameter takes a default of another type: Python makes a float of an integer.
+fn takes(wanted: ParameterType, own: ParameterType) -> bool {
+    wanted == own
+        || wanted == ParameterType::Json
+        || (wanted == ParameterType::Float && own == ParameterType::Int)
+}
+
+/// Whether a text is a number that Python's type takes and [`convert`] has no value for: `"nan"`, or one of more than 64 bits.
+pub(crate) fn is_python_number(ty: ParameterType, value: &Literal) -> bool {
+    let Literal::Str(text) = value else {
+        return false;
+    };
+    let text = text.trim();
+    match ty {
+        ParameterType::Float => text.parse::<f64>().is_ok(),
+        ParameterType::Int => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        ParameterType::Str | ParameterType::Bool | ParameterType::Json => false,
     }
 }
 

@@ -58,6 +58,7 @@ codes! {
     FC0028 "steps that are others once Python has run the file"
     FC0029 "an included file that cannot be packaged"
     FC0030 "a decorator that has no effect yet"
+    FC0031 "a configuration that cannot be part of a bundle"
     FC0033 "a class that only Python can tell"
     FC0034 "a value of a bundle that comes from an environment variable"
     FC0035 "a flow file that takes too much time or memory"

@@ -79,6 +79,9 @@ fn dump_parameter(parameter: &PlanParameter) -> String {
     if let Some(default) = &parameter.default {
         let _ = write!(out, " = {}", python(default));
     }
+    if let Some(text) = &parameter.native_default {
+        let _ = write!(out, " = python {text:?}");
+    }
     if let Some(source) = &parameter.computed_default {
         let _ = write!(out, " = computed {source:?}");
     }

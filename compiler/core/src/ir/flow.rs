@@ -43,7 +43,7 @@ pub struct Flow {
     /// Whether Python was asked for attributes and parameters that cannot be read.
     pub described: bool,
     /// Values of the configurations, by name; empty unless Python was asked.
-    pub configs: serde_json::Map<String, serde_json::Value>,
+    pub configs: IndexMap<String, ConfigValue>,
     /// Decorators of the option `--with`, for the mutators of the flow to see in each task; empty unless Python was asked.
     pub attached: Vec<String>,
 }
@@ -173,6 +173,31 @@ pub struct Parameter {
     pub file: bool,
 }
 
+/// Value of a configuration: text that Python wrote and that each task's Python reads. Nothing in between does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigValue {
+    /// What the text is.
+    pub form: ConfigForm,
+    /// JSON, a literal of Python's, or a pickle as base64.
+    pub text: String,
+    /// Where the configuration is declared.
+    pub span: Span,
+}
+
+/// How a configuration's value is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigForm {
+    /// JSON that everybody reads.
+    Json,
+    /// Python's literal of a value that JSON would change or lacks: a tuple, a key that is no text, `nan`.
+    Literal,
+    /// A pickle of anything else: only a run on this machine can hand it on.
+    Pickle {
+        /// Which part of the value has no literal, such as "it is a `date`".
+        because: String,
+    },
+}
+
 /// Type of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterType {
@@ -193,6 +218,14 @@ pub enum ParameterType {
 pub enum ParameterDefault {
     /// A literal.
     Literal(Literal),
+    /// A value that JSON would change or lacks: a tuple, a key that is no text, a float that is not finite, an integer beyond
+    /// 64 bits. Where no value is given, Python takes its own from the flow file; no target is told it.
+    Native {
+        /// As Python writes it.
+        text: String,
+        /// The type that it asks for.
+        ty: ParameterType,
+    },
     /// A function, evaluated when the run starts; holds its source text. Refused by every target until a later version.
     Computed(String),
 }

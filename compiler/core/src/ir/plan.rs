@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 
 use super::arena::{Arena, Handle};
-use super::flow::{CaseKey, Gang, Literal, ParameterType};
+use super::flow::{CaseKey, ConfigValue, Gang, Literal, ParameterType};
 use super::project::Project;
 pub use super::trigger::{EventName, ProjectBranch, Reset, Trigger, Triggers};
 use crate::source::Span;
@@ -52,7 +52,7 @@ pub struct Plan {
     /// Whether Python was asked for attributes and parameters that cannot be read.
     pub described: bool,
     /// Values of the configurations, by name; every task gets them.
-    pub configs: serde_json::Map<String, serde_json::Value>,
+    pub configs: IndexMap<String, ConfigValue>,
     /// Decorators of the option `--with`, for the mutators of the flow to see in each task; empty unless Python was asked.
     pub attached: Vec<String>,
 }
@@ -344,6 +344,8 @@ pub struct PlanParameter {
     pub ty: ParameterType,
     /// Default; `None` when there is none or it is Python's `None`. For a list, the text before it is split; for JSON, a value or a text that is JSON.
     pub default: Option<Literal>,
+    /// Source text of a default that only Python has, see [`super::flow::ParameterDefault::Native`].
+    pub native_default: Option<String>,
     /// Source text of a default that Python computes when the run starts.
     pub computed_default: Option<String>,
     /// Whether a value must be given.

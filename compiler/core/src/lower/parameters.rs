@@ -1,29 +1,42 @@
 //! Parameters with their types resolved.
 
-use crate::check::convert;
+use crate::check::{convert, is_python_number};
 use crate::ir::flow::{Literal, Parameter, ParameterDefault, ParameterType};
 use crate::ir::plan::PlanParameter;
+use crate::show::python;
 
 /// Fills in the type from the default, and gives the default the type that was asked for.
 pub(super) fn resolve(parameter: &Parameter) -> PlanParameter {
     let separator = parameter.separator.as_ref().map(|it| it.value.clone());
     let separator = separator.filter(|text| !text.is_empty());
-    let (literal, computed) = match parameter.default.as_ref().map(|it| &it.value) {
-        Some(ParameterDefault::Literal(literal)) => (Some(literal), None),
-        Some(ParameterDefault::Computed(text)) => (None, Some(text.clone())),
-        None => (None, None),
-    };
+    let (mut literal, mut native, mut computed) = (None, None, None);
+    let mut native_type = None;
+    match parameter.default.as_ref().map(|it| &it.value) {
+        Some(ParameterDefault::Literal(value)) => literal = Some(value),
+        Some(ParameterDefault::Native { text, ty }) => {
+            native = Some(text.clone());
+            native_type = Some(*ty);
+        }
+        Some(ParameterDefault::Computed(text)) => computed = Some(text.clone()),
+        None => {}
+    }
     let ty = match &parameter.ty {
         Some(ty) => ty.value,
         None if separator.is_some() => ParameterType::Str,
-        None => literal.map_or(ParameterType::Str, type_of),
+        None => native_type.unwrap_or_else(|| literal.map_or(ParameterType::Str, type_of)),
     };
     let default = literal.filter(|literal| **literal != Literal::None);
+    let converted = default.and_then(|it| convert(ty, it));
+    if converted.is_none() {
+        let number = default.filter(|it| is_python_number(ty, it));
+        native = native.or_else(|| number.map(python));
+    }
     PlanParameter {
         name: parameter.name.value.clone(),
         attribute: parameter.attribute.value.clone(),
         ty,
-        default: default.and_then(|it| convert(ty, it)),
+        default: converted,
+        native_default: native,
         computed_default: computed,
         required: parameter.required,
         separator,

@@ -86,7 +86,7 @@ fn flow(tree: &mut SourceTree, lines: &str) -> Flow {
         decorators: Vec::new(),
         imported_names: Vec::new(),
         described: false,
-        configs: serde_json::Map::new(),
+        configs: indexmap::IndexMap::new(),
         attached: Vec::new(),
     }
 }

@@ -64,11 +64,14 @@ fn print(out: &mut String, lines: Vec<Line>) {
 }
 
 fn parameter(parameter: &PlanParameter) -> Line {
-    let value = match (&parameter.default, &parameter.computed_default) {
-        (Some(default), _) => format!(" = {}", python(default)),
-        (None, Some(_)) => " = computed when the run starts".to_owned(),
-        (None, None) if parameter.required => " (required)".to_owned(),
-        (None, None) => String::new(),
+    let default = parameter.default.as_ref().map(python);
+    let value = match default.or_else(|| parameter.native_default.clone()) {
+        Some(default) => format!(" = {default}"),
+        None if parameter.computed_default.is_some() => {
+            " = computed when the run starts".to_owned()
+        }
+        None if parameter.required => " (required)".to_owned(),
+        None => String::new(),
     };
     let list = match &parameter.separator {
         Some(separator) => format!(", a list separated by {separator:?}"),

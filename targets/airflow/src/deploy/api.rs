@@ -6,6 +6,7 @@
 use std::env;
 use std::time::Duration;
 
+use flowc_protocol::json_text::JsonText;
 use flowc_target::deploy::{BoxError, DeployError};
 use reqwest::header::ACCEPT;
 use reqwest::{Client, Method, StatusCode, Url};
@@ -120,7 +121,7 @@ impl Api {
         &self,
         method: Method,
         url: Url,
-        body: Option<&Value>,
+        body: Option<&JsonText>,
         about: About<'_>,
     ) -> Result<Option<Value>, DeployError> {
         let (status, text) = self.send(&method, &url, body).await?;
@@ -189,7 +190,7 @@ impl Api {
         &self,
         method: &Method,
         url: &Url,
-        body: Option<&Value>,
+        body: Option<&JsonText>,
     ) -> Result<(StatusCode, String), DeployError> {
         let mut pauses = PAUSES.iter();
         loop {
@@ -273,7 +274,7 @@ impl Api {
             }
             (None, Generation::Two) => {}
             (Some(user), Generation::Three) => {
-                let body = json!({"username": user, "password": password});
+                let body = json!({"username": user, "password": password}).into();
                 let token = self.token(Method::POST, Some(&body)).await?;
                 self.identity = Some(user);
                 self.login = Login::Token(token);
@@ -288,7 +289,7 @@ impl Api {
         Ok(())
     }
 
-    async fn token(&self, method: Method, body: Option<&Value>) -> Result<String, DeployError> {
+    async fn token(&self, method: Method, body: Option<&JsonText>) -> Result<String, DeployError> {
         let url = self.page(&["auth", "token"]);
         let (status, text) = self.send(&method, &url, body).await?;
         let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -209,7 +209,7 @@ pub(super) async fn pause(api: &Api, dag_id: &str) -> Result<(), DeployError> {
     };
     let mut url = api.path(&["dags", dag_id]);
     url.set_query(Some("update_mask=is_paused"));
-    let body = json!({"is_paused": true});
+    let body = json!({"is_paused": true}).into();
     api.request(Method::PATCH, url, Some(&body), about).await?;
     Ok(())
 }

@@ -15,13 +15,13 @@ mod troubles;
 mod values;
 
 use async_trait::async_trait;
+use flowc_protocol::json_text::Members;
 use flowc_target::deploy::{
     Action, Change, DeployError, Deployment, FlowRef, Foreign, Operator, Phase, Progress, Run,
     RunState,
 };
 use flowc_target::{BundleFile, Profile};
 use flowc_task::store::Store;
-use indexmap::IndexMap;
 use serde_json::Value;
 
 use self::api::{About, Api};
@@ -323,11 +323,7 @@ impl Operator for AirflowOperator {
         Ok(())
     }
 
-    async fn trigger(
-        &self,
-        flow: FlowRef<'_>,
-        parameters: &IndexMap<String, Value>,
-    ) -> Result<Run, DeployError> {
+    async fn trigger(&self, flow: FlowRef<'_>, parameters: &Members) -> Result<Run, DeployError> {
         let api = self.api()?;
         let dag_ids = self.dag_ids(flow).await?;
         match &dag_ids[..] {

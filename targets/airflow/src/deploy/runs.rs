@@ -1,10 +1,11 @@
 //! DAG runs as runs of the flow.
 
 use flowc_protocol::identity::run_id;
+use flowc_protocol::json_text::{JsonText, Members};
 use flowc_target::deploy::{DeployError, Phase, Run, RunState};
-use indexmap::IndexMap;
 use reqwest::{Method, Url};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::api::{About, Api, Generation};
 use super::dags::Dag;
@@ -30,7 +31,7 @@ pub(super) struct DagRun {
 pub(super) async fn start(
     api: &Api,
     dag_id: &str,
-    parameters: &IndexMap<String, Value>,
+    parameters: &Members,
 ) -> Result<Run, DeployError> {
     let object = format!("DAG {dag_id}");
     let about = About {
@@ -53,16 +54,21 @@ pub(super) async fn start(
             ),
         });
     }
-    let conf: Map<String, Value> = parameters.clone().into_iter().collect();
-    values::check(&object, &dag.defaults, &conf)?;
+    values::check(&object, &dag.defaults, parameters)?;
     // Letters, digits, `.`, `_` and `-` only: it is a part of the run id in the store as it is.
     let now = jiff::Timestamp::now();
     let native = format!("manual__{}", now.strftime("%Y-%m-%dT%H%M%S.%6f"));
-    let mut body = json!({"dag_run_id": native, "conf": conf});
-    if api.generation() == Generation::Three {
+    let body = JsonText::of(&Start {
+        dag_run_id: &native,
+        conf: parameters,
         // Without one, a scheduled run would not see that this one is older.
-        body["logical_date"] = json!(now.to_string());
-    }
+        logical_date: (api.generation() == Generation::Three).then(|| now.to_string()),
+    })
+    .map_err(|error| DeployError::Other {
+        action: "write",
+        object: "the parameters".to_owned(),
+        source: Box::new(error),
+    })?;
     let url = api.path(&["dags", dag_id, "dagRuns"]);
     let answer = api.request(Method::POST, url, Some(&body), about).await?;
     let answer = answer.ok_or_else(missing)?;
@@ -71,6 +77,15 @@ pub(super) async fn start(
         id: id(dag_id, &native, &answer["conf"]),
         native,
     })
+}
+
+/// The request for a run.
+#[derive(Serialize)]
+struct Start<'a> {
+    dag_run_id: &'a str,
+    conf: &'a Members,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logical_date: Option<String>,
 }
 
 /// The newest runs of a DAG, newest first.
@@ -135,14 +150,14 @@ pub(super) async fn stop(api: &Api, run: &DagRun) -> Result<(), DeployError> {
     let url = api.path(&["dags", &run.dag_id, "dagRuns", native]);
     match api.generation() {
         Generation::Three => {
-            let body = json!({"state": "failed", "note": STOPPED});
+            let body = json!({"state": "failed", "note": STOPPED}).into();
             api.request(Method::PATCH, url, Some(&body), about).await?;
         }
         Generation::Two => {
             let note = api.path(&["dags", &run.dag_id, "dagRuns", native, "setNote"]);
-            let body = json!({"note": STOPPED});
+            let body = json!({"note": STOPPED}).into();
             api.request(Method::PATCH, note, Some(&body), about).await?;
-            let body = json!({"state": "failed"});
+            let body = json!({"state": "failed"}).into();
             api.request(Method::PATCH, url, Some(&body), about).await?;
         }
     }

@@ -1,5 +1,6 @@
 //! Whether the parameters of a run fit into the variable in which the first task's pod gets them.
 
+use flowc_protocol::json_text::{JsonText, Members};
 use flowc_target::deploy::DeployError;
 use serde_json::{Map, Value};
 
@@ -10,10 +11,16 @@ use crate::size::{LIMIT, encoded};
 pub(super) fn check(
     object: &str,
     defaults: &Map<String, Value>,
-    given: &Map<String, Value>,
+    given: &Members,
 ) -> Result<(), DeployError> {
     let mut all = defaults.clone();
-    all.extend(given.clone());
+    // A number's own length is near enough to that of its digits.
+    let value = |given: &JsonText| given.value().unwrap_or_else(|| given.text().into());
+    all.extend(
+        given
+            .iter()
+            .map(|(name, given)| (name.clone(), value(given))),
+    );
     all.remove(RESUME);
     let size = encoded(&all);
     if size <= LIMIT {
@@ -39,10 +46,11 @@ mod tests {
         let map = |value: Value| value.as_object().unwrap().clone();
         let defaults = map(json!({"flowc_run": "", "text": "x".repeat(200_000)}));
         let longest = 98_289 - r#"{"text": ""}"#.len();
-        let fits = map(json!({"text": "x".repeat(longest)}));
+        let given = |value: Value| JsonText::from(value).members().unwrap();
+        let fits = given(json!({"text": "x".repeat(longest)}));
         assert!(check("DAG X", &defaults, &fits).is_ok());
-        let longer = map(json!({"text": "x".repeat(longest + 1)}));
+        let longer = given(json!({"text": "x".repeat(longest + 1)}));
         assert!(check("DAG X", &defaults, &longer).is_err());
-        assert!(check("DAG X", &defaults, &Map::new()).is_err());
+        assert!(check("DAG X", &defaults, &Members::new()).is_err());
     }
 }

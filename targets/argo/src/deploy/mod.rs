@@ -17,12 +17,11 @@ mod tests;
 mod troubles;
 
 use async_trait::async_trait;
+use flowc_protocol::json_text::Members;
 use flowc_target::Profile;
 use flowc_target::deploy::{
     Change, DeployError, Deployment, FlowRef, Operator, Progress, Run, RunState,
 };
-use indexmap::IndexMap;
-use serde_json::Value;
 
 use cluster::Cluster;
 
@@ -55,11 +54,7 @@ impl Operator for ArgoOperator {
         apply::apply(&self.cluster, deployment, changes, progress).await
     }
 
-    async fn trigger(
-        &self,
-        flow: FlowRef<'_>,
-        parameters: &IndexMap<String, Value>,
-    ) -> Result<Run, DeployError> {
+    async fn trigger(&self, flow: FlowRef<'_>, parameters: &Members) -> Result<Run, DeployError> {
         runs::trigger(&self.cluster, &self.profile, flow, parameters).await
     }
 

@@ -1,9 +1,9 @@
 //! Workflows: starting, finding and stopping them.
 
 use flowc_protocol::identity::run_id;
+use flowc_protocol::json_text::Members;
 use flowc_target::Profile;
 use flowc_target::deploy::{DeployError, FLOW_KEY, FlowRef, Phase, Run, RunState};
-use indexmap::IndexMap;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -24,13 +24,13 @@ pub(super) async fn trigger(
     cluster: &Cluster,
     profile: &Profile,
     flow: FlowRef<'_>,
-    parameters: &IndexMap<String, Value>,
+    parameters: &Members,
 ) -> Result<Run, DeployError> {
     let name = template(cluster, flow).await?;
     let schedule = cluster.get(Kind::CronWorkflow, &name).await?;
     let mut arguments = Vec::new();
     for (parameter, value) in parameters {
-        let value = text::json_argument(value);
+        let value = text::json_argument(value.text());
         if value.len() > PARAMETER_MAX {
             return Err(DeployError::Refused {
                 object: format!("the parameter `{parameter}`"),

@@ -32,12 +32,11 @@ mod troubles;
 mod wanted;
 
 use async_trait::async_trait;
+use flowc_protocol::json_text::Members;
 use flowc_target::Profile;
 use flowc_target::deploy::{
     Action, Change, DeployError, Deployment, FlowRef, Operator, Progress, Run, RunState,
 };
-use indexmap::IndexMap;
-use serde_json::Value;
 
 use clients::Clients;
 pub use clients::configuration;
@@ -132,11 +131,7 @@ impl Operator for StepFunctionsOperator {
         Ok(())
     }
 
-    async fn trigger(
-        &self,
-        flow: FlowRef<'_>,
-        parameters: &IndexMap<String, Value>,
-    ) -> Result<Run, DeployError> {
+    async fn trigger(&self, flow: FlowRef<'_>, parameters: &Members) -> Result<Run, DeployError> {
         runs::trigger(&self.clients, &self.profile, flow, parameters).await
     }
 

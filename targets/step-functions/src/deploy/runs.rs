@@ -5,10 +5,9 @@ use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::ExecutionStatus;
 use flowc_core::ir::plan::Plan;
 use flowc_protocol::identity::run_id;
+use flowc_protocol::json_text::Members;
 use flowc_target::Profile;
 use flowc_target::deploy::{DeployError, FLOW_KEY, FlowRef, Phase, Run, RunState};
-use indexmap::IndexMap;
-use serde_json::Value;
 
 use super::clients::Clients;
 use super::errors::{Request, explain, is_missing};
@@ -85,7 +84,7 @@ pub(super) async fn trigger(
     clients: &Clients,
     profile: &Profile,
     flow: FlowRef<'_>,
-    parameters: &IndexMap<String, Value>,
+    parameters: &Members,
 ) -> Result<Run, DeployError> {
     let machine = match flow.plan {
         Some(plan) => planned(profile, plan),

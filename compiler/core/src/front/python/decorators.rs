@@ -1,6 +1,6 @@
 //! Decorators of steps and flows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use ruff_python_ast::visitor::{self, Visitor};
@@ -290,7 +290,9 @@ pub(super) fn not_literal<'a>(
     let span = context.source.span(&error.range);
     let help = "write the value itself; what is computed belongs into a parameter or into the body of a step";
     let finding = Diagnostic::error(code, message, span, error.why.text()).help(help);
-    if error.why == Why::Computed {
+    // Python keeps for itself what a default is that no target can be told.
+    let asks = error.why == Why::Computed || (code == Code::FC0011 && error.why != Why::Kind);
+    if asks {
         context.ask(finding);
     } else {
         context.found.push(finding);
@@ -312,7 +314,7 @@ pub(super) fn config(context: &mut Context<'_>, name: &str, range: TextRange) {
 
 struct ConfigFinder<'n, 'a> {
     names: &'n Names<'a>,
-    configs: &'n BTreeSet<String>,
+    configs: &'n BTreeMap<String, Span>,
     found: Option<(String, TextRange)>,
     /// A configuration is read whose definition has been reported.
     echo: bool,
@@ -328,7 +330,7 @@ impl<'a> Visitor<'a> for ConfigFinder<'_, 'a> {
         }
         self.echo |= expr
             .as_name_expr()
-            .is_some_and(|name| self.configs.contains(name.id.as_str()));
+            .is_some_and(|name| self.configs.contains_key(name.id.as_str()));
         visitor::walk_expr(self, expr);
     }
 }

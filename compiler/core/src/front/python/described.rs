@@ -3,13 +3,15 @@
 use indexmap::IndexMap;
 
 use super::description::{
-    DescribedDecorator, DescribedParameter, DescribedPlace, DescribedValue, Description,
+    DescribedConfig, DescribedDecorator, DescribedParameter, DescribedPlace, DescribedValue,
+    Description, Native,
 };
 use super::known;
 use super::lower::Context;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::flow::{
-    Argument, Decorator, Flow, Parameter, ParameterDefault, ParameterType, Spanned, Step,
+    Argument, ConfigValue, Decorator, Flow, Parameter, ParameterDefault, ParameterType, Spanned,
+    Step,
 };
 use crate::source::Span;
 
@@ -88,7 +90,24 @@ pub(super) fn apply(context: &mut Context<'_>, flow: &mut Flow, description: &De
             .any(|one| one.attribute.value == *name)
     });
     flow.described = true;
-    flow.configs.clone_from(&description.configs);
+    flow.configs = configs(context, class, description);
+}
+
+fn configs(
+    context: &Context<'_>,
+    class: Span,
+    description: &Description,
+) -> IndexMap<String, ConfigValue> {
+    let configs = description.configs.iter();
+    let value = |(name, config): (&String, &DescribedConfig)| {
+        let value = ConfigValue {
+            form: config.form(),
+            text: config.text.clone(),
+            span: *context.configs.get(&config.attribute).unwrap_or(&class),
+        };
+        (name.clone(), value)
+    };
+    configs.map(value).collect()
 }
 
 /// Whether a step is another function than the one that was read; one that a decorator wraps may be anywhere.
@@ -266,16 +285,19 @@ fn parameter(
     let default = if described.computed {
         let text = match place.map(|default| &default.value) {
             Some(ParameterDefault::Computed(text)) => text.clone(),
-            Some(ParameterDefault::Literal(_)) | None => "a function".to_owned(),
+            Some(ParameterDefault::Literal(_) | ParameterDefault::Native { .. }) | None => {
+                "a function".to_owned()
+            }
         };
         Some(ParameterDefault::Computed(text))
     } else {
         described
             .default
             .as_ref()
-            .and_then(|value| match value.literal() {
-                Ok(literal) => Some(ParameterDefault::Literal(literal)),
-                Err(shown) => {
+            .and_then(|value| match (value.literal(), value) {
+                (Ok(literal), _) => Some(ParameterDefault::Literal(literal)),
+                (Err(_), DescribedValue::Native(native)) => Some(self::native(native)),
+                (Err(shown), _) => {
                     let message = "`default` of a parameter is no plain value";
                     let label = format!("Python makes `{shown}` of it");
                     let finding = Diagnostic::error(Code::FC0011, message, default_span, label);
@@ -304,5 +326,18 @@ fn parameter(
         required: described.required,
         file: described.file,
         separator: separator.map(|text| spanned(text, known_separator.map(|one| one.span))),
+    }
+}
+
+fn native(native: &Native) -> ParameterDefault {
+    let ty = match native.ty.as_str() {
+        "int" => ParameterType::Int,
+        "float" => ParameterType::Float,
+        "str" => ParameterType::Str,
+        _ => ParameterType::Json,
+    };
+    ParameterDefault::Native {
+        text: native.text.clone(),
+        ty,
     }
 }

@@ -2,13 +2,14 @@
 
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::literal::of_json;
-use crate::ir::flow::Literal;
+use crate::ir::flow::{ConfigForm, Literal};
 
 /// The version of the answer that this build understands.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Attributes, parameters and configurations as Python evaluated them; the graph stays what was read.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Description {
     /// Name of the flow's class.
     pub flow: String,
     /// Values of the configurations, by name.
-    pub configs: serde_json::Map<String, Value>,
+    pub configs: IndexMap<String, DescribedConfig>,
     /// Flow decorators, outermost first.
     pub decorators: Vec<DescribedDecorator>,
     /// Decorators of each step, outermost first.
@@ -51,6 +52,39 @@ pub struct DescribedPlace {
     pub file: String,
     /// 1-based, of its first decorator.
     pub line: u32,
+}
+
+/// A configuration's value.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DescribedConfig {
+    /// Attribute of the class.
+    pub attribute: String,
+    form: Form,
+    /// See [`crate::ir::flow::ConfigValue`].
+    pub text: String,
+    because: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    Json,
+    Literal,
+    Pickle,
+}
+
+impl DescribedConfig {
+    /// What the text is.
+    #[must_use]
+    pub fn form(&self) -> ConfigForm {
+        match self.form {
+            Form::Json => ConfigForm::Json,
+            Form::Literal => ConfigForm::Literal,
+            Form::Pickle => ConfigForm::Pickle {
+                because: self.because.clone().unwrap_or_default(),
+            },
+        }
+    }
 }
 
 /// A decorator of Metaflow's.
@@ -99,6 +133,8 @@ pub struct DescribedParameter {
 pub enum DescribedValue {
     /// A JSON value, dictionaries as pairs.
     Value(Value),
+    /// A parameter's default that JSON would change or lacks.
+    Native(Native),
     /// `repr(value)`, cut.
     Shown(String),
 }
@@ -108,9 +144,19 @@ impl DescribedValue {
     pub fn literal(&self) -> Result<Literal, &str> {
         match self {
             Self::Value(value) => Ok(of_json(value, pairs)),
-            Self::Shown(text) => Err(text),
+            Self::Native(Native { text, .. }) | Self::Shown(text) => Err(text),
         }
     }
+}
+
+/// A value that only Python has.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Native {
+    /// As Python writes it.
+    pub text: String,
+    /// Name of its type.
+    #[serde(rename = "type")]
+    pub ty: String,
 }
 
 /// Where the user's module failed, and what it said.
@@ -134,7 +180,13 @@ pub fn parse(text: &str) -> Result<Result<Description, Failure>, serde_json::Err
     if let Some(error) = answer.get_mut("error") {
         return serde_json::from_value(error.take()).map(Err);
     }
-    serde_json::from_value(answer).map(Ok)
+    let description: Description = serde_json::from_value(answer)?;
+    for config in description.configs.values() {
+        if config.form == Form::Json {
+            serde_json::from_str::<IgnoredAny>(&config.text)?;
+        }
+    }
+    Ok(Ok(description))
 }
 
 /// Dictionaries are `{"pairs": [[key, value], …]}`, so that they keep the author's order.

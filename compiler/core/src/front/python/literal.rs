@@ -154,6 +154,17 @@ pub(super) fn evaluate<'a>(
     no(if kind { Why::Kind } else { Why::Computed })
 }
 
+/// Whether a literal holds a tuple, of which JSON makes a list.
+pub(super) fn has_tuple(expr: &Expr) -> bool {
+    if let Some(list) = expr.as_list_expr() {
+        return list.elts.iter().any(has_tuple);
+    }
+    if let Some(dict) = expr.as_dict_expr() {
+        return dict.items.iter().any(|item| has_tuple(&item.value));
+    }
+    expr.is_tuple_expr()
+}
+
 fn sequence<'a>(
     items: &'a [Expr],
     named: &dyn Fn(&'a Expr) -> Option<Literal>,

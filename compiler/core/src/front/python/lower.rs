@@ -1,7 +1,8 @@
 //! Puts the flow together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use indexmap::IndexMap;
 use ruff_python_ast::Expr;
 use ruff_text_size::{Ranged, TextRange};
 
@@ -21,7 +22,7 @@ use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::ir::arena::Arena;
 use crate::ir::flow::{Flow, Literal, Spanned};
-use crate::source::{FileId, SourceTree};
+use crate::source::{FileId, SourceTree, Span};
 
 /// What all parts of the front end share while they read one file.
 pub(super) struct Context<'a> {
@@ -44,8 +45,8 @@ pub(super) struct Context<'a> {
     pub(super) explained: BTreeSet<String>,
     /// Something was reported that may bring steps, or name the first and last ones, out of our sight.
     pub(super) steps_hidden: bool,
-    /// Attributes of the flow that hold a `Config`: what is read from them has been reported with it.
-    pub(super) configs: BTreeSet<String>,
+    /// Attributes of the flow that hold a `Config`, with its declaration: what is read from them has been reported with it.
+    pub(super) configs: BTreeMap<String, Span>,
 }
 
 impl<'a> Context<'a> {
@@ -139,7 +140,7 @@ fn lower_gathered(
         user_decorators: Vec::new(),
         explained: BTreeSet::new(),
         steps_hidden: false,
-        configs: BTreeSet::new(),
+        configs: BTreeMap::new(),
     };
     let mut chosen = None;
     let flow = assemble(&mut context, class, &mut chosen);
@@ -287,7 +288,7 @@ fn shell<'a>(context: &mut Context<'a>, lineage: &Lineage<'a>) -> Flow {
         decorators: read,
         imported_names: Vec::new(),
         described: false,
-        configs: serde_json::Map::new(),
+        configs: IndexMap::new(),
         attached: Vec::new(),
     }
 }

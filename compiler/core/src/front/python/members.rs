@@ -275,7 +275,8 @@ fn value<'a>(
         }
         (Some(call), Some(Meaning::Metaflow(path))) if is_config(&path) => {
             config(context, &path, call.func.range());
-            context.configs.insert(name.to_owned());
+            let declared = context.source.span(call);
+            context.configs.insert(name.to_owned(), declared);
             Member::Other
         }
         (Some(_), Some(Meaning::Unbound(wrapper))) if WRAPPERS.contains(&wrapper) => Member::Other,

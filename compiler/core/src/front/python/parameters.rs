@@ -4,7 +4,7 @@ use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::decorators::not_literal;
-use super::literal::NotLiteral;
+use super::literal::{NotLiteral, Why, has_tuple};
 use super::lower::Context;
 use super::names::Meaning;
 use crate::diag::suggest::closest;
@@ -244,8 +244,16 @@ fn plain<'a>(context: &mut Context<'a>, option: &str, value: &'a Expr) -> Option
 fn read_default<'a>(context: &mut Context<'a>, value: &'a Expr) -> Spanned<ParameterDefault> {
     let span = context.source.span(value);
     let text = context.source.text(value).to_owned();
+    let native = |ty| ParameterDefault::Native {
+        text: text.clone(),
+        ty,
+    };
+    let is_whole = !(value.is_list_expr() || value.is_dict_expr() || value.is_tuple_expr());
     let default = match context.literal(value) {
+        Ok(_) if has_tuple(value) => native(ParameterType::Json),
         Ok(literal) => ParameterDefault::Literal(literal),
+        Err(error) if is_whole && error.why == Why::TooLong => native(ParameterType::Int),
+        Err(error) if is_whole && error.why == Why::NotFinite => native(ParameterType::Float),
         Err(_) if is_function(context, value) => ParameterDefault::Computed(text),
         Err(error) => {
             let message = "`default` of a parameter cannot be read statically";

@@ -353,6 +353,28 @@ class Train(Spec):
 }
 
 #[test]
+fn a_default_that_json_would_change_stays_pythons_own() {
+    let default = |text: &str| {
+        let flow = format!(
+            "from metaflow import FlowSpec, Parameter, JSONType\nclass F(FlowSpec):\n    a = Parameter('a', default={text})\n"
+        );
+        let text = read(&flow);
+        text.lines().nth(1).unwrap().trim().to_owned()
+    };
+    for (text, ty) in [
+        ("-123456789012345678901", "Int"),
+        ("10000000000 * 10000000000", "Int"),
+        ("1e999", "Float"),
+        ("(1, 'a')", "Json"),
+        ("{'a': [(1,)]}", "Json"),
+    ] {
+        let shown = format!("a = Parameter(\"a\") default Native {{ text: {text:?}, ty: {ty} }}");
+        assert_eq!(default(text), shown);
+    }
+    assert!(default("[1, {'a': 9223372036854775807}]").contains("Literal"));
+}
+
+#[test]
 fn transitions_survive_what_is_wrong_with_them() {
     let next = |body: &str| {
         let text = read(&with_start(body));
