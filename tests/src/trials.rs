@@ -24,7 +24,7 @@ const REPORT_TIME: [&str; 3] = ["-Z", "unstable-options", "--report-time"];
 /// Runs the tests, as many at once as given, in their order; never returns.
 pub fn main(at_once: usize, modules: &[&[Test]]) -> ! {
     let is_option = |word: &String| REPORT_TIME.contains(&word.as_str());
-    let timed = env::args().any(|word| is_option(&word));
+    let is_timed = env::args().any(|word| is_option(&word));
     let mut arguments = Arguments::from_iter(env::args().filter(|word| !is_option(word)));
     arguments.test_threads.get_or_insert(at_once);
     let times = Arc::new(Mutex::new(Vec::<(&str, Duration)>::new()));
@@ -42,7 +42,7 @@ pub fn main(at_once: usize, modules: &[&[Test]]) -> ! {
     };
     let trials = modules.concat().iter().map(trial).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if timed {
+    if is_timed {
         let times = times.lock().unwrap_or_else(PoisonError::into_inner);
         let line =
             |(name, took): &(&str, Duration)| format!("time {name} <{:.3}s>", took.as_secs_f64());
