@@ -1,5 +1,7 @@
 //! What user code leaves running and lying about when its step is over, in the container.
 
+#![allow(clippy::unwrap_used, reason = "a test's functions fail the test")]
+
 mod support;
 
 use std::path::Path;

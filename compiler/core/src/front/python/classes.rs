@@ -112,10 +112,8 @@ pub(super) fn choose<'a>(context: &mut Context<'a>, asked: Option<&str>) -> Opti
     // By its own name, or by another one that stands for it.
     let meant: HashSet<_> = called
         .iter()
-        .filter_map(|name| match modules[0].names.resolve_name(name) {
-            Meaning::Class(at) => Some(at.key()),
-            _ => None,
-        })
+        .filter_map(|name| modules[0].names.resolve_name(name).class())
+        .map(|at| at.key())
         .collect();
     let is_called = |lineage: &Lineage<'_>| {
         let class = &lineage.class;

@@ -141,10 +141,9 @@ impl<'a> Doubts<'_, 'a> {
 
     /// The name of the class or base that an expression stands for.
     fn class(&self, expr: &'a Expr) -> Option<&'a str> {
-        match self.names.resolve(expr) {
-            Meaning::Class(at) if self.classes.contains(&at.key()) => Some(at.class.name.as_str()),
-            _ => None,
-        }
+        let at = self.names.resolve(expr).class()?;
+        let is_candidate = self.classes.contains(&at.key());
+        is_candidate.then_some(at.class.name.as_str())
     }
 
     /// An attribute of the class is bound or deleted.

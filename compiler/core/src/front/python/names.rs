@@ -29,6 +29,17 @@ pub(super) enum Meaning<'a> {
     Expression,
 }
 
+impl<'a> Meaning<'a> {
+    /// The class, if it is one of the tree.
+    pub(super) fn class(self) -> Option<ClassAt<'a>> {
+        if let Self::Class(at) = self {
+            Some(at)
+        } else {
+            None
+        }
+    }
+}
+
 impl Meaning<'_> {
     /// Whether both certainly stand for the same.
     fn is_same(&self, other: &Meaning<'_>) -> bool {
