@@ -111,7 +111,8 @@ fn peak_memory_is_small_and_does_not_grow() {
         println!("noise: {noisy}; save and load, MiB: {small:.1?} at 64 MiB, {large:.1?} at 4 GiB");
         for (small, large) in small.into_iter().zip(large) {
             assert!(small <= 64. && large <= 64., "{small} {large}");
-            assert!((large / small - 1.).abs() <= 0.1, "{small} {large}");
+            // Which thread's arena a buffer came from is worth a MiB or two; four more GiB are worth nothing.
+            assert!(large - small <= 3., "{small} {large}");
         }
     }
 }
