@@ -24,7 +24,7 @@ from metaflow import FlowSpec, JSONType, Parameter, current, step
 import json, sys
 
 def seen():
-    trigger = current.trigger
+    trigger = getattr(current, "trigger", None)
     if trigger is None:
         return None
     run = trigger.run
