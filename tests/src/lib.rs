@@ -39,6 +39,14 @@ pub fn shim() -> &'static Path {
     &binaries().shim
 }
 
+/// A Python function for exit hooks of flows under test: the number of the shim's process, which has called the hook.
+pub const HOOKS_SHIM: &str = "def shim():
+    # Between the shim and the function's process is one that ends with the shim.
+    with open('/proc/%d/stat' % os.getppid()) as file:
+        return int(file.read().rpartition(')')[2].split()[1])
+
+";
+
 /// The Python of the Metaflow bed: Metaflow and what the examples import; installed if need be.
 pub fn metaflow_python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();

@@ -13,18 +13,10 @@ use flowc_target::profile::DEFAULT_PROFILE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What of the environment Python keeps in any case: where it finds its own files and packages.
-const KEPT: &[&str] = &[
-    "HOME",
-    "LD_LIBRARY_PATH",
-    "PATH",
-    "PYENV_VERSION",
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-];
+/// What Python needs of the environment to find its own files and packages, besides [`FOLDERS`].
+const KEPT: &[&str] = &["HOME", "PYENV_VERSION"];
 
-/// Those that hold folders, between colons.
+/// Likewise, those that hold folders, between colons.
 const FOLDERS: &[&str] = &[
     "LD_LIBRARY_PATH",
     "PATH",
@@ -67,7 +59,7 @@ impl Surroundings {
             Self::Containers(_) => {
                 command
                     .env_clear()
-                    .envs(KEPT.iter().filter_map(|name| kept(name)))
+                    .envs(KEPT.iter().chain(FOLDERS).filter_map(|name| kept(name)))
                     .env("LC_ALL", "C.UTF-8")
                     .env("TZ", "UTC")
                     .env("PYTHONHASHSEED", seed)

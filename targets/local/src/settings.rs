@@ -204,7 +204,8 @@ impl Settings {
     }
 }
 
-fn from_environment(name: &str, variables: Variables<'_>) -> Option<String> {
+/// What a variable says, by its name without `METAFLOW_`; an empty one says nothing.
+pub fn from_environment(name: &str, variables: Variables<'_>) -> Option<String> {
     let value = variables(&format!("METAFLOW_{name}"))?.into_string().ok();
     value.filter(|value| !value.is_empty())
 }

@@ -1,7 +1,7 @@
 //! How tasks end: retried, caught, out of time, stopped.
 
-use flowc_tests::trials;
 use flowc_tests::trials::Test;
+use flowc_tests::{HOOKS_SHIM, trials};
 
 use super::world::World;
 
@@ -13,12 +13,7 @@ pub(crate) const TESTS: &[Test] = trials![
 ];
 
 /// Exit hooks: two that say that they were called, and in between one that fails or ends its container.
-const HOOKS: &str = "def shim():
-    # Between the shim and the function's process is one that ends with the shim.
-    with open('/proc/%d/stat' % os.getppid()) as file:
-        return int(file.read().rpartition(')')[2].split()[1])
-
-def first():
+const HOOKS: &str = "def first():
     print('hook first', flush=True)
 
 def fails():
@@ -55,7 +50,7 @@ class RetryFlow(FlowSpec):
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(&format!("{HOOKS}{flow}")) else {
+    let Some(world) = World::new(&format!("{HOOKS_SHIM}{HOOKS}{flow}")) else {
         return;
     };
     let ended = world.run(&[]).succeeded();
@@ -83,7 +78,7 @@ class FailingFlow(FlowSpec):
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(&format!("{HOOKS}{flow}")) else {
+    let Some(world) = World::new(&format!("{HOOKS_SHIM}{HOOKS}{flow}")) else {
         return;
     };
     let ended = world.run(&[]).failed();
@@ -148,7 +143,7 @@ class StoppedFlow(FlowSpec):
     @step
     def end(self):
         pass";
-    let Some(world) = World::new(&format!("{HOOKS}{flow}")) else {
+    let Some(world) = World::new(&format!("{HOOKS_SHIM}{HOOKS}{flow}")) else {
         return;
     };
     world.deploy();

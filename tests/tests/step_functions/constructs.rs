@@ -1,5 +1,6 @@
 //! Retry, timeout, catch, and foreaches of every width and depth.
 
+use flowc_tests::HOOKS_SHIM;
 use flowc_tests::constructs::CONSTRUCTS;
 
 use super::world::{World, shared};
@@ -9,12 +10,6 @@ const HEAD: &str = "import os\nimport time\nfrom metaflow import FlowSpec, Param
 /// A flow with exit hooks: those named `told` are meant to be called.
 fn hooked(class: &str, body: &str, hooks: &str) -> String {
     let functions = "from metaflow import exit_hook
-
-
-def shim():
-    # Between the shim and the function's process is one that ends with the shim.
-    with open('/proc/%d/stat' % os.getppid()) as file:
-        return int(file.read().rpartition(')')[2].split()[1])
 
 
 def told_first():
@@ -40,7 +35,7 @@ def never():
 
 ";
     let class_line = format!("class {class}(");
-    let decorated = format!("{functions}@exit_hook({hooks})\n{class_line}");
+    let decorated = format!("{HOOKS_SHIM}{functions}@exit_hook({hooks})\n{class_line}");
     flow(class, body).replacen(&class_line, &decorated, 1)
 }
 

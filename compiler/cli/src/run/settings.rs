@@ -1,7 +1,7 @@
 //! What is said of settings of Metaflow that `flowc run` cannot follow, or takes no notice of.
 
 use flowc_core::diag::{Code, Diagnostic, Severity};
-use flowc_local::settings::SettingError;
+use flowc_local::settings::{SettingError, from_environment};
 
 use crate::place::{Local, variable};
 use crate::run::findings::{Findings, service_warning};
@@ -19,27 +19,35 @@ struct Unheeded {
 /// What says no to a setting that is on or off (`from_conf`, `metaflow/metaflow_config_funcs.py`, 2.19.39).
 const OFF: &[&str] = &["0", "false", "False", "FALSE"];
 
+/// What is so whatever a setting or an option says, where both have it.
+const ONE_PYTHON: &str = "all steps run in one Python, which has the packages that it has";
+const NO_EVENTS: &str = "events are logged nowhere";
+const NO_MEASUREMENTS: &str = "no measurements are sent";
+const AWS_CREDENTIALS: &str = "credentials of AWS come from where `aws` takes them";
+const LOG_SIZE: &str = "what a task prints is kept up to 10 MB";
+const RUN_ID_FILE: &str = "`--run-id-file FILE` writes the run's id";
+
 /// Of configuration files and of the environment.
 const SETTINGS: &[Unheeded] = &[
     Unheeded {
         name: "DEFAULT_ENVIRONMENT",
         same: &["local"],
-        instead: "all steps run in one Python, which has the packages that it has",
+        instead: ONE_PYTHON,
     },
     Unheeded {
         name: "DEFAULT_EVENT_LOGGER",
         same: &["nullSidecarLogger"],
-        instead: "events are logged nowhere",
+        instead: NO_EVENTS,
     },
     Unheeded {
         name: "DEFAULT_MONITOR",
         same: &["nullSidecarMonitor"],
-        instead: "no measurements are sent",
+        instead: NO_MEASUREMENTS,
     },
     Unheeded {
         name: "DEFAULT_AWS_CLIENT_PROVIDER",
         same: &["boto3"],
-        instead: "credentials of AWS come from where `aws` takes them",
+        instead: AWS_CREDENTIALS,
     },
     Unheeded {
         name: "DEFAULT_AZURE_CLIENT_PROVIDER",
@@ -54,7 +62,7 @@ const SETTINGS: &[Unheeded] = &[
     Unheeded {
         name: "AWS_SANDBOX_ENABLED",
         same: OFF,
-        instead: "credentials of AWS come from where `aws` takes them",
+        instead: AWS_CREDENTIALS,
     },
     Unheeded {
         name: "FEAT_ALWAYS_UPLOAD_CODE_PACKAGE",
@@ -68,17 +76,17 @@ const OPTIONS: &[Unheeded] = &[
     Unheeded {
         name: "ENVIRONMENT",
         same: &["local"],
-        instead: SETTINGS[0].instead,
+        instead: ONE_PYTHON,
     },
     Unheeded {
         name: "EVENT_LOGGER",
         same: &["nullSidecarLogger"],
-        instead: SETTINGS[1].instead,
+        instead: NO_EVENTS,
     },
     Unheeded {
         name: "MONITOR",
         same: &["nullSidecarMonitor"],
-        instead: SETTINGS[2].instead,
+        instead: NO_MEASUREMENTS,
     },
     Unheeded {
         name: "MODE",
@@ -88,22 +96,22 @@ const OPTIONS: &[Unheeded] = &[
     Unheeded {
         name: "RUN_MAX_LOG_SIZE",
         same: &["10"],
-        instead: "what a task prints is kept up to 10 MB",
+        instead: LOG_SIZE,
     },
     Unheeded {
         name: "RESUME_MAX_LOG_SIZE",
         same: &["10"],
-        instead: "what a task prints is kept up to 10 MB",
+        instead: LOG_SIZE,
     },
     Unheeded {
         name: "RUN_RUNNER_ATTRIBUTE_FILE",
         same: &[],
-        instead: "`--run-id-file FILE` writes the run's id",
+        instead: RUN_ID_FILE,
     },
     Unheeded {
         name: "RESUME_RUNNER_ATTRIBUTE_FILE",
         same: &[],
-        instead: "`--run-id-file FILE` writes the run's id",
+        instead: RUN_ID_FILE,
     },
 ];
 
@@ -113,7 +121,7 @@ pub(crate) fn warn(local: &Local, findings: &Findings<'_>) -> Result<(), Setting
         findings.show_one(service_warning(&url));
     }
     let set = |name: &str| local.get(name);
-    let option = |name: &str| variable(&format!("METAFLOW_{name}"))?.into_string().ok();
+    let option = |name: &str| from_environment(name, &variable);
     for found in unheeded(SETTINGS, &set).chain(unheeded(OPTIONS, &option)) {
         findings.show_one(found);
     }
