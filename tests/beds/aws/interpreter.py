@@ -10,6 +10,7 @@ import time
 
 import boto3
 from botocore.config import Config
+from moto.batch.models import batch_backends
 from moto.stepfunctions.parser import asl
 from moto.stepfunctions.parser.api import HistoryEventType
 
@@ -97,25 +98,30 @@ def _attach_environment(parameters):
     overrides.setdefault("Environment", []).append({"Name": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"})
 
 
-# `.sync`: looks often, and terminates the job of an execution that was stopped.
+# `.sync`: waits for the job, and terminates that of an execution that was stopped.
 
+# Seconds after which a waiting task looks whether its execution was stopped.
+LOOK_S = 0.25
+# Seconds between two questions about what is not a job of ours.
 POLL_S = 0.02
 
 
 def _wait_for_job(self, env, sync_resolver, timeout_seconds, callback_endpoint, heartbeat_endpoint):
-    output, pause = None, 0.005
+    output, job = None, getattr(sync_resolver, "job", None)
     try:
         while env.is_running():
-            output = sync_resolver()
-            if output:
-                return output
-            time.sleep(pause)
-            pause = min(POLL_S, pause * 1.5)
+            # Only one that has ended is asked about: hundreds of tasks may wait at a time, and each question is a request.
+            if job is None or not job.is_alive():
+                output = sync_resolver()
+                if output:
+                    return output
+                time.sleep(POLL_S)
+            else:
+                job.join(LOOK_S)
         return output
     finally:
-        job = getattr(sync_resolver, "job_id", None)
         if not output and not env.is_running() and job:
-            client(settings.REGION, "batch").terminate_job(jobId=job, reason="Step Functions execution stopped")
+            client(settings.REGION, "batch").terminate_job(jobId=job.job_id, reason="Step Functions execution stopped")
 
 
 def _remember_job(service):
@@ -128,7 +134,9 @@ def _remember_job(service):
         def resolver():
             return resolve()
 
-        resolver.job_id = submitted.get("JobId") or submitted.get("jobId")
+        # A job is a thread, which runs from its submission to its end (batch_jobs.py).
+        job_id = submitted.get("JobId") or submitted.get("jobId")
+        resolver.job = batch_backends[settings.ACCOUNT][settings.REGION].get_job_by_id(job_id)
         return resolver
 
     return build
