@@ -20,6 +20,7 @@ import boto3
 import moto.scheduler.models as scheduler
 import moto.stepfunctions.parser.models as parser_models
 from botocore.config import Config
+from moto import backends
 from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -177,6 +178,9 @@ def server(port):
     interpreter.install()
     machines.install()
     events.install()
+    # It looks for each request's service in this list, which takes longer than some of the answers.
+    modules = tuple(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: modules
     moto = DomainDispatcherApplication(create_backend_app)
 
     def application(environ, start_response):

@@ -83,7 +83,7 @@ class Recorded:
 
 
 def serve(port, record):
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.server import create_backend_app
     from werkzeug.serving import WSGIRequestHandler, run_simple
 
     class Handler(WSGIRequestHandler):
@@ -93,7 +93,8 @@ def serve(port, record):
         def log_request(self, code="-", size="-"):
             """Requests are in the record."""
 
-    moto = DomainDispatcherApplication(create_backend_app)
+    # Not by way of the application for all services, which lists moto's folder for each request.
+    moto = create_backend_app("s3")
     with open(record, "a", encoding="utf-8") as lines:
         run_simple("0.0.0.0", port, Recorded(moto, lines), threaded=True, request_handler=Handler)
 
