@@ -1,8 +1,10 @@
 //! Where the examples run: this machine, and each orchestrator's bed.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use flowc_tests::beds::airflow::{Airflow, Version};
 use flowc_tests::beds::argo::Argo;
@@ -21,13 +23,18 @@ const ONE_THREAD: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_N
 pub(crate) struct Local {
     folder: TempDir,
     python: PathBuf,
+    runs: HashMap<&'static str, OnceLock<String>>,
 }
 
 impl Local {
-    pub(crate) fn new(cluster: &kubernetes::Bed) -> Self {
+    pub(crate) fn new(cluster: &kubernetes::Bed, cases: &[Case]) -> Self {
         Self {
             folder: temp_dir(),
             python: cluster.python(),
+            runs: cases
+                .iter()
+                .map(|case| (case.name, OnceLock::new()))
+                .collect(),
         }
     }
 
@@ -36,12 +43,17 @@ impl Local {
         self.folder.path().join("store")
     }
 
+    /// The id of the example's run, which is done when it is first asked for: the orchestrators are mostly waiting.
+    pub(crate) fn run(&self, case: &Case) -> &str {
+        self.runs[case.name].get_or_init(|| self.start(case))
+    }
+
     /// Runs the example; the run's id.
     ///
     /// Containers have nothing of this machine's environment either, where a variable such as `OPENBLAS_CORETYPE` changes the
     /// last digits of a result.
-    pub(crate) fn run(&self, case: &Case) -> String {
-        let id = self.folder.path().join("run-id");
+    fn start(&self, case: &Case) -> String {
+        let id = self.folder.path().join(format!("{}-id", case.name));
         let output = Command::new(flowc())
             .env_clear()
             .current_dir(self.folder.path())

@@ -128,9 +128,8 @@ fn every_example_means_the_same_on_every_executor() {
     let Some(argo) = Argo::up("argo") else {
         return;
     };
-    let local = Local::new(&argo.bed);
     let cases = cases();
-    let ours: Vec<String> = cases.iter().map(|case| local.run(case)).collect();
+    let local = Local::new(&argo.bed, &cases);
     // Each executor takes its time to come up and then mostly waits for pods.
     let only = std::env::var("FLOWC_TEST_EXECUTOR").ok();
     let chosen = |name: &str| only.as_ref().is_none_or(|only| name == only);
@@ -139,14 +138,14 @@ fn every_example_means_the_same_on_every_executor() {
             .iter()
             .filter(|(name, _)| chosen(name))
             .map(|(_, start)| start)
-            .map(|start| scope.spawn(|| Some(column(&*start(&argo)?, &local, &cases, &ours))))
+            .map(|start| scope.spawn(|| Some(column(&*start(&argo)?, &local, &cases))))
             .collect();
         let joined = started.into_iter().map(thread::ScopedJoinHandle::join);
         joined
             .filter_map(|column| column.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
-    report(&table(&cases, &ours, &columns));
+    report(&table(&cases, &local, &columns));
     let wrong: Vec<&str> = columns
         .iter()
         .flat_map(|(_, cells)| cells)
@@ -162,12 +161,7 @@ fn every_example_means_the_same_on_every_executor() {
 }
 
 /// Runs the flows on an executor, a few at a time, and compares what they leave with the local runs.
-fn column(
-    executor: &dyn Executor,
-    local: &Local,
-    cases: &[Case],
-    ours: &[String],
-) -> (String, Vec<Cell>) {
+fn column(executor: &dyn Executor, local: &Local, cases: &[Case]) -> (String, Vec<Cell>) {
     let python = executor.client(metaflow_python());
     let scripts = Forks::start(python, &["boto3", "metaflow"]);
     let next = AtomicUsize::new(0);
@@ -183,7 +177,7 @@ fn column(
                         }
                         return;
                     };
-                    let cell = cell(executor, &scripts, local, case, &ours[number]);
+                    let cell = cell(executor, &scripts, local, case);
                     cells.lock().unwrap()[number] = cell;
                 }
             });
@@ -192,7 +186,7 @@ fn column(
     (executor.name(), cells.into_inner().unwrap())
 }
 
-fn cell(executor: &dyn Executor, scripts: &Forks, local: &Local, case: &Case, ours: &str) -> Cell {
+fn cell(executor: &dyn Executor, scripts: &Forks, local: &Local, case: &Case) -> Cell {
     let name = executor.name();
     if let Some(code) = executor.refusal(case) {
         return Cell {
@@ -212,6 +206,7 @@ fn cell(executor: &dyn Executor, scripts: &Forks, local: &Local, case: &Case, ou
         }
     };
     let store = executor.store(case, scripts);
+    let ours = local.run(case);
     if !case.succeeds {
         let attempts =
             |store: &Path, run: &str| recorded::attempts(store, &format!("{}/{run}", case.class));
@@ -248,11 +243,11 @@ fn cell(executor: &dyn Executor, scripts: &Forks, local: &Local, case: &Case, ou
 }
 
 /// A row for each flow, a column for each executor: the run, and how many artifacts were compared with the local run.
-fn table(cases: &[Case], ours: &[String], columns: &[(String, Vec<Cell>)]) -> String {
+fn table(cases: &[Case], local: &Local, columns: &[(String, Vec<Cell>)]) -> String {
     let mut rows = vec![vec!["run: artifacts".to_owned(), "local".to_owned()]];
     rows[0].extend(columns.iter().map(|(name, _)| name.clone()));
-    for (number, (case, ours)) in cases.iter().zip(ours).enumerate() {
-        let mut row = vec![case.name.to_owned(), ours.clone()];
+    for (number, case) in cases.iter().enumerate() {
+        let mut row = vec![case.name.to_owned(), local.run(case).to_owned()];
         row.extend(columns.iter().map(|(_, cells)| cells[number].text.clone()));
         rows.push(row);
     }
