@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
-use crate::{install, metaflow_python, repo_root, run, shim, temp_dir};
+use crate::{Forks, install, metaflow_python, repo_root, shim, temp_dir};
 
 /// Image of the profile that [`Bed::profile`] writes; it is flowc's default.
 pub const IMAGE: &str = "python:3.12-slim";
@@ -25,6 +25,7 @@ pub struct Bed {
     emulator: Child,
     endpoint: String,
     work: TempDir,
+    python: OnceLock<Forks>,
 }
 
 /// How a job is to die.
@@ -85,6 +86,7 @@ impl Bed {
             endpoint: endpoint.to_owned(),
             emulator,
             work,
+            python: OnceLock::new(),
         }
     }
 
@@ -213,15 +215,24 @@ impl Bed {
     }
 
     /// Runs Python with `client(service)` of boto3 at hand; what it prints.
+    #[track_caller]
     pub fn boto(&self, script: &str) -> String {
         let start = "import boto3, json, sys\n\
             from botocore.config import Config\n\
             def client(name):\n    \
                 return boto3.client(name, config=Config(s3={'addressing_style': 'path'}))\n";
-        run(Command::new(emulator_python())
-            .args(["-c", &format!("{start}{script}")])
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .envs(self.environment()))
+        let python = self.python.get_or_init(|| {
+            let mut python = Command::new(emulator_python());
+            python
+                .env("AWS_DEFAULT_REGION", "us-east-1")
+                .envs(self.environment());
+            Forks::start(python, &["boto3"])
+        });
+        let file = NamedTempFile::new_in(self.work()).expect("the folder is the bed's");
+        std::fs::write(file.path(), format!("{start}{script}")).expect("it is new");
+        let told = python.run(&file.path().to_string_lossy(), &[]);
+        assert_eq!(told.code, Some(0), "{script}: {told:?}");
+        told.stdout
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
