@@ -69,6 +69,8 @@ def built(lines):
         if message.get("reason") == "compiler-artifact" and message["profile"]["test"] and message.get("executable"):
             package = os.path.dirname(message["manifest_path"])
             name, kind = message["target"]["name"], message["target"]["kind"][0]
+            if kind == "bench":
+                continue
             # Unit tests that are ignored need a tool, which `./dev test` has installed.
             arguments = [] if kind == "test" else ["--include-ignored"]
             if kind != "test":

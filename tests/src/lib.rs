@@ -158,7 +158,7 @@ fn binaries() -> &'static Binaries {
         run(cargo
             .env(
                 "RUSTC_WORKSPACE_WRAPPER",
-                repo_root().join("tests/static-shim"),
+                repo_root().join("tests/rustc/plain.py"),
             )
             .args(["build", "--package", "flowc", "--package", "flowc-task"])
             .args(["--bins", "--quiet", "--profile", profile, "--target-dir"])
