@@ -38,8 +38,9 @@ def arguments_for(arguments, emit, folder):
 def checks(rustc, arguments, folder):
     """The commands that lint and document what rustc is to compile."""
     yield ["clippy-driver", rustc, *arguments_for(arguments, "--emit=metadata", folder)]
+    # A build script is no program: cargo names none.
     is_program = plain.kind(arguments) == "bin" and "CARGO_BIN_NAME" in os.environ
-    if "--test" not in arguments and (is_program or plain.kind(arguments) == "lib"):
+    if is_program or plain.kind(arguments) == "lib":
         # As `cargo doc` does: of a program all its parts, of a library what it offers.
         private = ["--document-private-items"] if is_program else []
         yield ["rustdoc", *arguments_for(arguments, None, folder), *private]
